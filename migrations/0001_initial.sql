@@ -218,7 +218,7 @@ create table chunks (
 -- The manifest: one row a tree entry of the published commit.
 create table files (
   repository_id bigint not null references repositories (id),
-  path text not null,                              -- display form
+  path text collate "C" not null,                  -- display form
   path_bytes bytea,                                -- only where the name is not UTF-8
   mode text not null,
   sha bytea not null,

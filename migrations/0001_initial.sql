@@ -21,6 +21,10 @@ create table installations (
   created_at timestamptz not null default clock_timestamp()
 );
 
+-- Whether GitHub told us to leave this installation alone for now.
+create function paused(installation bigint) returns boolean stable language sql
+as $$ select paused_until > clock_timestamp() from installations where id = installation $$;
+
 create table repositories (
   id bigint primary key,                           -- GitHub's numeric id: names change, ids do not
   installation_id bigint not null references installations (id),
@@ -135,10 +139,12 @@ create table run_requests (
   created_at timestamptz not null default clock_timestamp(),
   comment_id bigint,                               -- the /rescan comment, if it was one
   issue_number int,
+  refusal text,                                    -- the sentence of a refused request
   reply_id bigint,
-  replied text,                                    -- hash of what the reply and reaction say now
+  replied text,                                    -- 'accepted' once the first answer is written
   reply_state text not null default 'none',
   reply_attempts int not null default 0,
+  reply_failures int not null default 0,
   reply_not_before timestamptz not null default clock_timestamp(),
   reply_lease_until timestamptz,
   reply_error text,
@@ -180,7 +186,8 @@ create table check_reports (
   replaced_by_sha text,                            -- the run's head moved on: this one ends as skipped
   reported_version int not null default 0,
   reported_at timestamptz,
-  attempts int not null default 0,
+  attempts int not null default 0,                 -- +1 at every lease: the token of its holder
+  failures int not null default 0,
   not_before timestamptz not null default clock_timestamp(),
   lease_until timestamptz,
   error text,
@@ -201,7 +208,7 @@ create table blobs (
   run_id bigint not null,                          -- who stored it: a full run replaces what older runs stored
   primary key (repository_id, sha),
   constraint blobs_sha_length check (length(sha) = 20),
-  constraint blobs_state check (state in ('indexed', 'binary', 'lfs', 'encoding', 'unreadable'))
+  constraint blobs_state check (state in ('indexed', 'binary', 'lfs', 'encoding'))
 );
 
 -- Line-aligned pieces of a text blob, at most 8 KB; start_column > 0 continues a very long line.

@@ -12,8 +12,8 @@ type Json<T> = ColumnType<T, string | undefined, string>;
 export type RunState = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "superseded";
 export type RunTrigger = "install" | "push" | "rescan" | "rerun" | "schedule";
 export type RunMode = "incremental" | "full";
-export type BlobState = "indexed" | "binary" | "lfs" | "encoding" | "unreadable";
-export type FileState = BlobState | "oversize" | "symlink" | "submodule" | "excluded";
+export type BlobState = "indexed" | "binary" | "lfs" | "encoding";
+export type FileState = BlobState | "oversize" | "symlink" | "submodule" | "excluded" | "unreadable";
 
 /** The counts a reader sees of a run, all whole numbers. Absent until the scan has got that far. */
 export interface RunProgress {
@@ -133,10 +133,12 @@ interface RunRequestTable {
   created_at: Time;
   comment_id: NullableBigInt;
   issue_number: number | null;
+  refusal: string | null;
   reply_id: NullableBigInt;
   replied: string | null;
   reply_state: Generated<"none" | "open" | "closed" | "unreachable">;
   reply_attempts: Generated<number>;
+  reply_failures: Generated<number>;
   reply_not_before: Time;
   reply_lease_until: NullableTime;
   reply_error: string | null;
@@ -162,6 +164,7 @@ interface CheckReportTable {
   reported_version: Generated<number>;
   reported_at: NullableTime;
   attempts: Generated<number>;
+  failures: Generated<number>;
   not_before: Time;
   lease_until: NullableTime;
   error: string | null;

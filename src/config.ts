@@ -1,0 +1,195 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+
+export type Access = "token" | "open";
+
+/** Everything the environment decides, read once. */
+export interface Config {
+  readonly appId: string;
+  readonly privateKey: string;
+  /** The current secret first, then the previous one while it is being rotated. */
+  readonly webhookSecrets: readonly string[];
+  /** REST root of GitHub Enterprise Server, or null for github.com. */
+  readonly githubUrl: string | null;
+  readonly host: string;
+  readonly port: number;
+  /** Where a reader's browser finds this server; null: derived from host and port. */
+  readonly publicUrl: string | null;
+  readonly databaseUrl: string | null;
+  readonly dataDir: string;
+  readonly access: Access;
+  readonly apiToken: string | null;
+  readonly logLevel: string;
+  readonly runSlots: number;
+  readonly leaseSeconds: number;
+  readonly stallSeconds: number;
+  readonly maxFileBytes: number;
+  readonly maxRepositoryBytes: number;
+}
+
+/** The environment is not enough to start. `message` names every fault at once, and what to do. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly faults: string[];
+  constructor(faults: string[]) {
+    super(faults.map((fault) => `- ${fault}`).join("\n"));
+    this.faults = faults;
+  }
+}
+
+const MIN_SECRET_LENGTH = 16;
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
+const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
+
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.has(host);
+}
+
+/** Reads the configuration; throws one ConfigError that names all faults. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const faults: string[] = [];
+  const host = env.HOST || "127.0.0.1";
+  const config: Config = {
+    appId: readAppId(env, faults),
+    privateKey: readPrivateKey(env, faults),
+    webhookSecrets: readWebhookSecrets(env, faults),
+    githubUrl: env.GHE_HOST ? `${env.GHE_PROTOCOL || "https"}://${env.GHE_HOST}/api/v3` : null,
+    host,
+    port: readNumber(env, "PORT", { fallback: 3000, min: 0, max: 65_535, faults }),
+    publicUrl: readPublicUrl(env, faults),
+    databaseUrl: readDatabaseUrl(env, faults),
+    dataDir: path.resolve(env.DATA_DIR || ".repodex"),
+    access: readAccess(env, { host, faults }),
+    apiToken: readApiToken(env, faults),
+    logLevel: readLogLevel(env, faults),
+    runSlots: readNumber(env, "RUN_SLOTS", { fallback: 4, min: 1, max: 64, faults }),
+    leaseSeconds: readNumber(env, "LEASE_SECONDS", { fallback: 15, min: 2, max: 600, faults }),
+    stallSeconds: readNumber(env, "STALL_SECONDS", { fallback: 600, min: 2, max: 86_400, faults }),
+    maxFileBytes: readNumber(env, "MAX_FILE_BYTES", { fallback: 1_048_576, min: 1, max: 104_857_600, faults }),
+    maxRepositoryBytes: readNumber(env, "MAX_REPOSITORY_BYTES", {
+      fallback: 20 * 1024 ** 3,
+      min: 1,
+      max: Number.MAX_SAFE_INTEGER,
+      faults,
+    }),
+  };
+  if (faults.length > 0) throw new ConfigError(faults);
+  return Object.freeze(config);
+}
+
+function readAppId(env: NodeJS.ProcessEnv, faults: string[]): string {
+  const id = env.APP_ID ?? "";
+  if (!id) faults.push("APP_ID is not set: it is the number on the App's settings page.");
+  else if (!/^\d+$/.test(id)) faults.push(`APP_ID must be a number, not "${id}".`);
+  return id;
+}
+
+function readPrivateKey(env: NodeJS.ProcessEnv, faults: string[]): string {
+  const fromFile = env.PRIVATE_KEY_PATH;
+  let key = env.PRIVATE_KEY ?? "";
+  if (!key && fromFile) {
+    if (!existsSync(fromFile)) {
+      faults.push(`PRIVATE_KEY_PATH names ${fromFile}, which does not exist.`);
+      return "";
+    }
+    key = readFileSync(fromFile, "utf8");
+  }
+  if (!key) {
+    faults.push("PRIVATE_KEY or PRIVATE_KEY_PATH is not set: generate a key on the App's settings page.");
+    return "";
+  }
+  const pem = decodePem(key);
+  if (!pem) faults.push("PRIVATE_KEY is no PEM key: give the file's text, with \\n for line ends, or its base64.");
+  return pem ?? "";
+}
+
+/** Accepts a PEM as it is, with escaped line ends, or as base64: what shells and panels make of one. */
+function decodePem(key: string): string | null {
+  const text = key.replace(/^["']|["']$/g, "").replaceAll("\\n", "\n").trim();
+  const decoded = text.startsWith("-----BEGIN") ? text : Buffer.from(text, "base64").toString().trim();
+  return /^-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]+-----END [A-Z ]*PRIVATE KEY-----$/.test(decoded)
+    ? `${decoded}\n`
+    : null;
+}
+
+function readWebhookSecrets(env: NodeJS.ProcessEnv, faults: string[]): string[] {
+  const secret = env.WEBHOOK_SECRET ?? "";
+  const previous = env.WEBHOOK_SECRET_PREVIOUS;
+  if (!secret) faults.push("WEBHOOK_SECRET is not set: it must be the one on the App's settings page.");
+  for (const [name, value] of [["WEBHOOK_SECRET", secret], ["WEBHOOK_SECRET_PREVIOUS", previous]] as const) {
+    if (value && (value.length < MIN_SECRET_LENGTH || value === "development")) {
+      faults.push(`${name} is too weak: use at least ${MIN_SECRET_LENGTH} random characters (openssl rand -hex 32).`);
+    }
+  }
+  return previous ? [secret, previous] : [secret];
+}
+
+function readPublicUrl(env: NodeJS.ProcessEnv, faults: string[]): string | null {
+  const text = env.PUBLIC_URL;
+  if (!text) return null;
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    faults.push(`PUBLIC_URL must be an http(s) address, not "${text}".`);
+    return null;
+  }
+  return text.replace(/\/+$/, "");
+}
+
+function readDatabaseUrl(env: NodeJS.ProcessEnv, faults: string[]): string | null {
+  const text = env.DATABASE_URL;
+  if (!text) return null;
+  if (!/^postgres(ql)?:\/\//.test(text)) {
+    faults.push("DATABASE_URL must begin with postgres:// (or leave it unset for the embedded server).");
+  }
+  return text;
+}
+
+function readAccess(env: NodeJS.ProcessEnv, { host, faults }: { host: string; faults: string[] }): Access {
+  const access = env.ACCESS || "token";
+  if (access === "open" && !isLoopback(host)) {
+    faults.push(`ACCESS=open shows everything to everyone, so it needs a loopback HOST, not ${host}.`);
+  }
+  if (access !== "token" && access !== "open") {
+    faults.push(`ACCESS must be "token" or "open", not "${access}".`);
+    return "token";
+  }
+  return access;
+}
+
+function readApiToken(env: NodeJS.ProcessEnv, faults: string[]): string | null {
+  const token = env.API_TOKEN;
+  if (token && token.length < MIN_SECRET_LENGTH) {
+    faults.push(`API_TOKEN is too weak: use at least ${MIN_SECRET_LENGTH} random characters.`);
+  }
+  return token || null;
+}
+
+function readLogLevel(env: NodeJS.ProcessEnv, faults: string[]): string {
+  const level = env.LOG_LEVEL || "info";
+  if (!LOG_LEVELS.includes(level)) faults.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(", ")}, not "${level}".`);
+  return level;
+}
+
+function readNumber(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  { fallback, min, max, faults }: { fallback: number; min: number; max: number; faults: string[] },
+): number {
+  const text = env[name];
+  if (text === undefined || text === "") return fallback;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  faults.push(`${name} must be a whole number from ${min} to ${max}, not "${text}".`);
+  return fallback;
+}
+
+/** The operator's token of this data folder; made on first use, for the owner's eyes only. */
+export function loadApiToken(dataDir: string): { token: string; created: boolean } {
+  const file = path.join(dataDir, "api-token");
+  if (existsSync(file)) return { token: readFileSync(file, "utf8").trim(), created: false };
+  mkdirSync(dataDir, { recursive: true });
+  const token = randomBytes(24).toString("base64url");
+  writeFileSync(file, `${token}\n`, { mode: 0o600, flag: "wx" });
+  return { token, created: true };
+}

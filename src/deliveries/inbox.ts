@@ -1,0 +1,66 @@
+import type { Logger } from "pino";
+import type { Connection } from "../database/connect.ts";
+import { LeaseLoop } from "../database/lease-loop.ts";
+import {
+  type ClaimedDelivery,
+  claimDelivery,
+  DELIVERIES_CHANNEL,
+  DeliveryTaken,
+  markIgnored,
+  postponeDelivery,
+} from "./store.ts";
+
+/** Longer than any handler's GitHub calls may take. */
+const LEASE_SECONDS = 120;
+const POLL_MS = 3_000;
+const CONCURRENCY = 4;
+
+/**
+ * Handles one delivery: GitHub calls first, then one transaction that writes what follows and marks it handled.
+ * Returns without marking where it has nothing to do for the event.
+ */
+export type HandleDelivery = (delivery: ClaimedDelivery, log: Logger) => Promise<void>;
+
+export interface InboxOptions {
+  connection: Connection;
+  handle: HandleDelivery;
+  log: Logger;
+}
+
+/** Hands stored deliveries to their handler: each at least once, its effects once. */
+export function createInbox(options: InboxOptions): LeaseLoop<ClaimedDelivery> {
+  return new LeaseLoop({
+    ...options,
+    channel: DELIVERIES_CHANNEL,
+    concurrency: CONCURRENCY,
+    pollMs: POLL_MS,
+    lease: () => claimDelivery(options.connection.db, { leaseSeconds: LEASE_SECONDS }),
+    handle: (delivery) => settle(delivery, options),
+  });
+}
+
+async function settle(delivery: ClaimedDelivery, { connection, handle, ...options }: InboxOptions): Promise<void> {
+  const log = options.log.child({ delivery_id: delivery.guid, event: delivery.event });
+  try {
+    await handle(delivery, log);
+    await markIgnored(connection.db, delivery.guid); // a no-op where the handler marked it
+  } catch (error) {
+    const cause = rootOf(error);
+    if (cause instanceof DeliveryTaken) return;
+    const retryAt = "resetAt" in cause && cause.resetAt instanceof Date ? cause.resetAt : null;
+    try {
+      const state = await postponeDelivery(connection.db, delivery, { error: cause.message, retryAt });
+      log.warn({ err: cause, attempt: delivery.attempts, state }, "delivery not handled");
+    } catch (err) {
+      log.warn({ err }, "delivery could not be given back; its lease runs out instead");
+    }
+  }
+}
+
+/** @octokit/webhooks wraps what handlers throw in an AggregateError. */
+function rootOf(error: unknown): Error {
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) {
+    return error.errors.find((inner) => inner instanceof DeliveryTaken) ?? error.errors[0];
+  }
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,115 @@
+import { type Kysely, sql } from "kysely";
+import type { Tables } from "../database/schema.ts";
+
+/** Wakes the inbox: a delivery was stored. */
+export const DELIVERIES_CHANNEL = "deliveries";
+const MAX_ATTEMPTS = 8;
+const MAX_BACKOFF_SECONDS = 600;
+
+/** A verified webhook delivery as it came in. */
+export interface Delivery {
+  guid: string;
+  event: string;
+  action: string | null;
+  installation_id: string | null;
+  repository_id: string | null;
+  payload: string;
+}
+
+export interface ClaimedDelivery {
+  guid: string;
+  event: string;
+  payload: string;
+  attempts: number;
+}
+
+/** Stores a delivery; false when its GUID is there already (a replay or a redelivery). */
+export async function storeDelivery(db: Kysely<Tables>, delivery: Delivery): Promise<boolean> {
+  const { rows } = await sql`
+    with stored as (
+      insert into deliveries (guid, event, action, installation_id, repository_id, payload)
+      values (${delivery.guid}, ${delivery.event}, ${delivery.action}, ${delivery.installation_id},
+        ${delivery.repository_id}, ${delivery.payload})
+      on conflict (guid) do nothing returning guid
+    )
+    select pg_notify(${DELIVERIES_CHANNEL}, '') from stored`.execute(db);
+  return rows.length > 0;
+}
+
+/** Takes the oldest delivery that is due, or null. */
+export async function claimDelivery(
+  db: Kysely<Tables>,
+  options: { leaseSeconds: number },
+): Promise<ClaimedDelivery | null> {
+  const { rows } = await sql<ClaimedDelivery>`
+    with due as (
+      select guid from deliveries
+      where state = 'pending' and not_before <= clock_timestamp()
+        and (lease_until is null or lease_until < clock_timestamp())
+      order by received_at limit 1 for update skip locked
+    )
+    update deliveries d set attempts = d.attempts + 1,
+      lease_until = clock_timestamp() + make_interval(secs => ${options.leaseSeconds})
+    from due where d.guid = due.guid
+    returning d.guid, d.event, d.payload, d.attempts`.execute(db);
+  return rows[0] ?? null;
+}
+
+/**
+ * Marks a delivery handled, in the transaction that writes what follows from it, and drops its payload.
+ * Throws DeliveryTaken when it was handled already, so that nothing follows from it twice.
+ */
+export async function markHandled(trx: Kysely<Tables>, guid: string, outcome: string): Promise<void> {
+  const row = await trx
+    .updateTable("deliveries")
+    .set({ ...SETTLED, state: "handled", outcome, handled_at: sql<Date>`clock_timestamp()` })
+    .where("guid", "=", guid)
+    .where("state", "=", "pending")
+    .returning("guid")
+    .executeTakeFirst();
+  if (!row) throw new DeliveryTaken(guid);
+}
+
+const SETTLED = { payload: null, lease_until: null };
+
+/** Somebody else has handled this delivery in the meantime: whatever was about to follow is rolled back. */
+export class DeliveryTaken extends Error {
+  override readonly name = "DeliveryTaken";
+  constructor(guid: string) {
+    super(`Delivery ${guid} was handled already.`);
+  }
+}
+
+/** Marks a delivery that nobody had a handler for. */
+export async function markIgnored(db: Kysely<Tables>, guid: string): Promise<void> {
+  await db
+    .updateTable("deliveries")
+    .set({ ...SETTLED, state: "handled", outcome: "Recorded; Repodex does nothing for this event.", handled_at: sql<Date>`clock_timestamp()` })
+    .where("guid", "=", guid)
+    .where("state", "=", "pending")
+    .execute();
+}
+
+/** Gives a delivery back after a failure: later again, or failed with its reason once its attempts are spent. */
+export async function postponeDelivery(
+  db: Kysely<Tables>,
+  delivery: ClaimedDelivery,
+  failure: { error: string; retryAt?: Date | null },
+): Promise<"postponed" | "failed"> {
+  const spent = delivery.attempts >= MAX_ATTEMPTS;
+  const waitSeconds = Math.min(MAX_BACKOFF_SECONDS, 2 ** delivery.attempts) * (0.5 + Math.random());
+  await db
+    .updateTable("deliveries")
+    .set({
+      error: failure.error,
+      lease_until: null,
+      ...(spent
+        ? { ...SETTLED, state: "failed" as const, handled_at: sql<Date>`clock_timestamp()` }
+        : { not_before: failure.retryAt ?? sql<Date>`clock_timestamp() + make_interval(secs => ${waitSeconds})` }),
+    })
+    .where("guid", "=", delivery.guid)
+    .where("state", "=", "pending")
+    .where("attempts", "=", delivery.attempts)
+    .execute();
+  return spent ? "failed" : "postponed";
+}

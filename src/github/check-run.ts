@@ -1,0 +1,85 @@
+import type { Reporter, ReportResult, RunReport } from "../runs/reporter.ts";
+import { bounded, type GitHubApp, type Octokit, octokitFor } from "./client.ts";
+import { type CheckRunState, describeCheckRun, MAX_ANNOTATIONS } from "./check-run-output.ts";
+import { httpFailureOf, rateLimitResetOf, translateError } from "./errors.ts";
+
+export const CHECK_RUN_NAME = "Code index";
+
+/** Projects runs to GitHub's check runs. `publicUrl` is where a reader's browser finds this server. */
+export function createCheckRunReporter(options: { app: GitHubApp; publicUrl: string }): Reporter {
+  const runUrl = (runId: string) => `${options.publicUrl}/runs/${runId}`;
+  return {
+    async report(report, signal) {
+      const octokit = await octokitFor(options.app, report.installation_id);
+      const state = describeCheckRun(report, runUrl);
+      try {
+        const id = report.check_run_id ?? (await findCheckRun(octokit, report, signal));
+        const written = await writeCheckRun(octokit, report, { id, state, detailsUrl: runUrl(report.run.id), signal });
+        return { kind: "reported", check_run_id: written, completed: state.status === "completed" };
+      } catch (error) {
+        const unreachable = unreachableReason(error);
+        if (unreachable) return { kind: "unreachable", reason: unreachable } satisfies ReportResult;
+        throw translateError(error, "write the check run");
+      }
+    },
+  };
+}
+
+/** The check run that an earlier attempt may have created before it could say so, by its external id. */
+async function findCheckRun(octokit: Octokit, report: RunReport, signal: AbortSignal): Promise<string | null> {
+  const { data } = await octokit.rest.checks.listForRef({
+    owner: report.repository.owner,
+    repo: report.repository.name,
+    ref: report.head_sha,
+    check_name: CHECK_RUN_NAME,
+    filter: "all",
+    per_page: 100,
+    request: bounded(signal),
+  });
+  const found = data.check_runs.find((check) => check.external_id === report.run.id);
+  return found ? String(found.id) : null;
+}
+
+async function writeCheckRun(
+  octokit: Octokit,
+  report: RunReport,
+  { id, state, detailsUrl, signal }: { id: string | null; state: CheckRunState; detailsUrl: string; signal: AbortSignal },
+): Promise<string> {
+  const { run, repository } = report;
+  const where = { owner: repository.owner, repo: repository.name, request: bounded(signal) };
+  const { annotations, ...output } = state.output;
+  const body = {
+    details_url: detailsUrl,
+    external_id: run.id,
+    status: state.status,
+    ...(state.conclusion && { conclusion: state.conclusion }),
+    ...(run.started_at && { started_at: run.started_at.toISOString() }),
+    ...(state.conclusion && { completed_at: (run.finished_at ?? new Date()).toISOString() }),
+    output: { ...output, ...(annotations.length > 0 && { annotations: annotations.slice(0, MAX_ANNOTATIONS) }) },
+    actions: state.actions,
+  };
+  // GitHub's types tie status to conclusion in a union that a projection cannot satisfy piecewise.
+  if (id !== null) {
+    await octokit.rest.checks.update({ ...where, check_run_id: Number(id), ...body } as never);
+    return id;
+  }
+  const { data } = await octokit.rest.checks.create({
+    ...where,
+    name: CHECK_RUN_NAME,
+    head_sha: report.head_sha,
+    ...body,
+  } as never);
+  return String(data.id);
+}
+
+/** The sentence why GitHub takes no writes here, or null when it is worth another try. */
+function unreachableReason(error: unknown): string | null {
+  const failure = httpFailureOf(error);
+  if (!failure || rateLimitResetOf(failure)) return null;
+  const { status, message } = failure;
+  if (status === 403) return translateError(error, "write the check run").message;
+  if (status === 404 || status === 410) return "The repository is gone, or Repodex may not write to it any more.";
+  // The commit of a head that never reached GitHub, or was collected there.
+  if (status === 422) return `GitHub does not take a check run on this commit: ${message}`;
+  return null;
+}

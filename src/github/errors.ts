@@ -1,0 +1,78 @@
+import { RateLimited, SourceError } from "../scan/source.ts";
+
+/** GitHub's documentation: without a retry-after header, wait at least a minute after a secondary limit. */
+const SECONDARY_LIMIT_MS = 60_000;
+
+/** What Octokit's RequestError carries, read without trusting its class: bundles may hold two copies of it. */
+interface HttpFailure {
+  status: number;
+  message: string;
+  headers: Record<string, string | number | undefined>;
+}
+
+/** The status and headers of a failed request, or null where the error is not GitHub's answer. */
+export function httpFailureOf(error: unknown): HttpFailure | null {
+  if (!(error instanceof Error) || !("status" in error) || typeof error.status !== "number") return null;
+  const response = "response" in error ? (error.response as { headers?: HttpFailure["headers"] } | undefined) : undefined;
+  return { status: error.status, message: error.message, headers: response?.headers ?? {} };
+}
+
+/** Turns whatever Octokit or fetch threw into a typed error with a sentence for the repository's owner. */
+export function translateError(error: unknown, doing: string): SourceError {
+  if (error instanceof SourceError) return error;
+  const failure = httpFailureOf(error) ?? graphqlFailureOf(error);
+  if (failure) return translateHttp(failure, { doing, cause: error });
+  const timedOut = error instanceof Error && error.name === "TimeoutError";
+  return new SourceError(
+    timedOut ? "github_timeout" : "github_unreachable",
+    timedOut ? `GitHub took too long to ${doing}.` : `GitHub could not be reached to ${doing}.`,
+    { retryable: true, cause: error },
+  );
+}
+
+/** GraphQL answers a spent budget with HTTP 200 and an error of type RATE_LIMITED. */
+function graphqlFailureOf(error: unknown): HttpFailure | null {
+  if (!(error instanceof Error) || error.name !== "GraphqlResponseError") return null;
+  const { errors, headers } = error as Error & { errors?: { type?: string }[]; headers?: HttpFailure["headers"] };
+  const limited = errors?.some((inner) => inner.type === "RATE_LIMITED");
+  const missing = errors?.some((inner) => inner.type === "NOT_FOUND");
+  return { status: limited ? 429 : missing ? 404 : 502, message: error.message, headers: headers ?? {} };
+}
+
+function translateHttp(failure: HttpFailure, { doing, cause }: { doing: string; cause: unknown }): SourceError {
+  const resetAt = rateLimitResetOf(failure);
+  if (resetAt) return new RateLimited(resetAt, cause);
+  const { status, message } = failure;
+  const fail = (code: string, sentence: string, retryable = false) =>
+    new SourceError(code, sentence, { retryable, cause });
+  if (status >= 500) return fail("github_error", `GitHub answered ${status} when asked to ${doing}.`, true);
+  if (status === 401) {
+    return fail("unauthorized", "GitHub did not accept the App's credentials. Check APP_ID and PRIVATE_KEY.", true);
+  }
+  if (status === 403 && /suspended/i.test(message)) {
+    return fail("suspended", "The installation is suspended. Unsuspend it in the GitHub settings of its owner.");
+  }
+  if (status === 403 && /archived/i.test(message)) {
+    return fail("archived", "The repository is archived, so GitHub takes no writes there.");
+  }
+  if (status === 403) {
+    return fail("forbidden", `GitHub refused to ${doing}. Check that the App has the permissions of app.yml.`);
+  }
+  if (status === 404) {
+    return fail("not_found", `GitHub refused to ${doing}: the repository is gone, or Repodex may not read it any more.`);
+  }
+  if (status === 451) return fail("blocked", "GitHub has blocked this repository for legal reasons.");
+  return fail("refused", `GitHub refused to ${doing} (${status}).`);
+}
+
+/** When to come back, if GitHub said that we ask too much: primary, secondary, or by retry-after. */
+export function rateLimitResetOf({ status, message, headers }: HttpFailure): Date | null {
+  if (status !== 403 && status !== 429) return null;
+  const retryAfter = Number(headers["retry-after"]);
+  if (Number.isFinite(retryAfter) && retryAfter > 0) return new Date(Date.now() + retryAfter * 1000);
+  if (String(headers["x-ratelimit-remaining"]) === "0") {
+    return new Date(Number(headers["x-ratelimit-reset"]) * 1000);
+  }
+  const limited = status === 429 || /rate limit|abuse/i.test(message);
+  return limited ? new Date(Date.now() + SECONDARY_LIMIT_MS) : null;
+}

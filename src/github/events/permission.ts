@@ -1,0 +1,32 @@
+import { bounded, octokitFor } from "../client.ts";
+import { translateError } from "../errors.ts";
+import type { EventContext } from "./context.ts";
+
+/**
+ * Whether a person may start a scan: write access, asked of GitHub each time, since an author's association says
+ * nothing of it. GitHub's `permission` folds maintain into write and triage into read.
+ */
+export async function mayRescan(
+  { app }: EventContext,
+  payload: {
+    installation?: { id: number } | undefined;
+    repository: { name: string; owner: { login: string } };
+  },
+  login: string,
+): Promise<boolean> {
+  if (!payload.installation) return false;
+  const octokit = await octokitFor(app, String(payload.installation.id));
+  try {
+    const { data } = await octokit.rest.repos.getCollaboratorPermissionLevel({
+      owner: payload.repository.owner.login,
+      repo: payload.repository.name,
+      username: login,
+      request: bounded(),
+    });
+    return data.permission === "admin" || data.permission === "write";
+  } catch (error) {
+    const translated = translateError(error, "say what the person may do");
+    if (translated.code === "not_found") return false;
+    throw translated;
+  }
+}

@@ -1,0 +1,64 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Context, MiddlewareHandler } from "hono";
+import { isLoopback } from "../config.ts";
+import { OPERATOR, type Viewer } from "../database/viewer.ts";
+import { Problem } from "./problem.ts";
+
+export type AccessOptions = { kind: "open" } | { kind: "token"; token: string };
+
+declare module "hono" {
+  interface ContextVariableMap {
+    viewer: Viewer;
+    /** Who acts, as it is shown in runs. */
+    actor: string;
+  }
+}
+
+const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+
+/** Lets a request through as a viewer, or ends it. Browsers sign in with the token as Basic password, to read only. */
+export function requireAccess(access: AccessOptions): MiddlewareHandler {
+  return async (c, next) => {
+    if (access.kind === "open") refuseForeign(c);
+    else requireToken(c, access.token);
+    c.set("viewer", OPERATOR);
+    c.set("actor", "operator");
+    await next();
+  };
+}
+
+/** Open access is for this machine's own browser alone: not through a proxy, and not by another site's name or page. */
+function refuseForeign(c: Context): void {
+  const url = new URL(c.req.url);
+  const forwarded = FORWARDED.some((name) => c.req.header(name) !== undefined);
+  const origin = c.req.header("origin");
+  if (forwarded || !isLoopback(hostnameOf(url)) || (origin !== undefined && origin !== url.origin)) {
+    throw new Problem(403, "Forbidden", {
+      detail: "ACCESS=open answers only this machine itself. Set ACCESS=token to be reached from elsewhere.",
+    });
+  }
+}
+
+function hostnameOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, "");
+}
+
+function requireToken(c: Context, token: string): void {
+  const [scheme = "", credentials = ""] = (c.req.header("authorization") ?? "").split(" ", 2);
+  if (/^bearer$/i.test(scheme) && isEqual(credentials, token)) return;
+  // A browser sends Basic by itself, from other sites' forms too: enough to read, never to act.
+  const reading = c.req.method === "GET" || c.req.method === "HEAD";
+  if (reading && /^basic$/i.test(scheme)) {
+    const password = Buffer.from(credentials, "base64").toString().split(":").slice(1).join(":");
+    if (isEqual(password, token)) return;
+  }
+  throw new Problem(401, "Unauthorized", {
+    detail: "Send the operator's token as `Authorization: Bearer …`; in a browser, as the password of any user.",
+    headers: { "www-authenticate": 'Basic realm="Repodex", charset="UTF-8"' },
+  });
+}
+
+function isEqual(given: string, expected: string): boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(given), digest(expected));
+}

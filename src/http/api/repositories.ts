@@ -1,0 +1,142 @@
+import { type Context, Hono } from "hono";
+import { type Connection, transaction } from "../../database/connect.ts";
+import { listRepositories, REPOSITORY_STATES, readRepository } from "../../installations/read.ts";
+import { listActiveRuns, listRuns, readRun, readStatus } from "../../runs/read.ts";
+import { requestRescan } from "../../runs/rescan.ts";
+import { type FilePosition, listFiles, readFile } from "../../scan/read.ts";
+import { badRequest, notFound, Problem } from "../problem.ts";
+import { idParameter, isId, limitParameter, oneOf, page, readCursor, textParameter } from "./parameters.ts";
+import { fileJson, repositoryJson, runJson } from "./views.ts";
+
+const FILE_STATES = [
+  "indexed",
+  "binary",
+  "oversize",
+  "encoding",
+  "lfs",
+  "symlink",
+  "submodule",
+  "excluded",
+  "unreadable",
+] as const;
+
+/** `/api/v1/repositories` and what lies below. */
+export function createRepositoryRoutes(connection: Connection): Hono {
+  const { db } = connection;
+  const routes = new Hono();
+
+  async function requireRepository(c: Context) {
+    const repository = await readRepository(db, c.var.viewer, idParameter(c, "id"));
+    if (!repository) throw notFound("repository");
+    return repository;
+  }
+
+  routes.get("/", async (c) => {
+    const limit = limitParameter(c);
+    const repositories = await listRepositories(db, c.var.viewer, {
+      q: textParameter(c, "q"),
+      state: oneOf(c, "state", REPOSITORY_STATES),
+      after: readCursor(c, isId),
+      limit: limit + 1,
+    });
+    const ids = repositories.map(({ id }) => id);
+    const active = await listActiveRuns(db, c.var.viewer, ids);
+    return c.json(page(repositories, { limit, key: ({ id }) => id, json: (row) => repositoryJson(row, active) }));
+  });
+
+  routes.get("/:id", async (c) => {
+    const repository = await requireRepository(c);
+    return c.json(repositoryJson(repository, await listActiveRuns(db, c.var.viewer, [repository.id])));
+  });
+
+  routes.get("/:id/files", async (c) => {
+    const { id } = await requireRepository(c);
+    const limit = limitParameter(c);
+    const files = await listFiles(db, c.var.viewer, {
+      repository_id: id,
+      state: oneOf(c, "state", FILE_STATES),
+      language: textParameter(c, "language"),
+      path: textParameter(c, "path"),
+      after: readCursor(c, isFilePosition),
+      limit: limit + 1,
+    });
+    const key = ({ path, path_base64 }: FilePosition) => ({ path, path_base64 });
+    return c.json(page(files, { limit, key, json: fileJson }));
+  });
+
+  routes.get("/:id/files/content", async (c) => {
+    const { id } = await requireRepository(c);
+    const path = textParameter(c, "path");
+    const pathBase64 = textParameter(c, "path_base64");
+    if ((path === null) === (pathBase64 === null)) throw badRequest("Give either path or path_base64.");
+    if (pathBase64 !== null && !/^[A-Za-z0-9+/]+={0,2}$/.test(pathBase64)) throw badRequest("path_base64 is not base64.");
+    const file = await readFile(db, c.var.viewer, { repository_id: id, path, path_base64: pathBase64 });
+    if (!file) throw notFound("file in the indexed commit");
+    if (file.state !== "indexed") {
+      throw new Problem(422, "Not indexed", { detail: `${file.path} is not indexed: ${file.reason ?? file.state}` });
+    }
+    const { text, state: _, reason: __, ...rest } = file;
+    return c.json({ ...rest, start_line: 1, end_line: file.total_lines, content: text });
+  });
+
+  routes.post("/:id/rescan", async (c) => {
+    const { id } = await requireRepository(c);
+    const mode = await readMode(c);
+    const rescan = await transaction(connection, ({ trx }) =>
+      requestRescan(trx, { repository_id: id, mode, requested_by: c.var.actor }),
+    );
+    if (rescan.kind === "refused") throw new Problem(422, "Cannot scan", { detail: rescan.message });
+    const run = await readRun(db, c.var.viewer, rescan.run_id);
+    if (!run) throw notFound("run");
+    c.header("Location", `/api/v1/runs/${run.id}`);
+    return c.json({ run_id: run.id, outcome: rescan.outcome, run: runJson(run) }, 202);
+  });
+
+  routes.get("/:id/rescan/status", async (c) => {
+    const { id } = await requireRepository(c);
+    const { running, queued, last_finished } = await readStatus(db, c.var.viewer, id);
+    return c.json({
+      running: running && runJson(running),
+      queued: queued && runJson(queued),
+      last_finished: last_finished && runJson(last_finished),
+    });
+  });
+
+  routes.get("/:id/runs", async (c) => {
+    const { id } = await requireRepository(c);
+    const limit = limitParameter(c);
+    const before = readCursor(c, isId);
+    const runs = await listRuns(db, c.var.viewer, { repository_id: id, before, limit: limit + 1 });
+    return c.json(page(runs, { limit, key: (run) => run.id, json: runJson }));
+  });
+
+  return routes;
+}
+
+function isFilePosition(value: unknown): value is FilePosition {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "path" in value &&
+    typeof value.path === "string" &&
+    !value.path.includes("\0") &&
+    "path_base64" in value &&
+    (value.path_base64 === null ||
+      (typeof value.path_base64 === "string" && /^[A-Za-z0-9+/\n]+={0,2}$/.test(value.path_base64)))
+  );
+}
+
+/** No body means an incremental scan. */
+async function readMode(c: Context): Promise<"incremental" | "full"> {
+  const text = await c.req.text();
+  if (text.trim() === "") return "incremental";
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    throw badRequest('The body must be JSON, such as { "mode": "full" }.');
+  }
+  const mode = typeof body === "object" && body !== null && "mode" in body ? body.mode : "incremental";
+  if (mode !== "incremental" && mode !== "full") throw badRequest('mode must be "incremental" or "full".');
+  return mode;
+}

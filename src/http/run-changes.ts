@@ -1,0 +1,43 @@
+import type { Connection, Listener } from "../database/connect.ts";
+import { CHANGED_CHANNEL } from "../runs/events.ts";
+
+/** Tells any number of readers that a run has changed, from one LISTEN connection. */
+export class RunChanges {
+  readonly #listener: Listener;
+  readonly #waiting = new Set<{ runId: string; wake: () => void }>();
+  #closed = false;
+
+  constructor(connection: Connection) {
+    this.#listener = connection.listen(
+      [CHANGED_CHANNEL],
+      (_channel, runId) => this.#wake((reader) => reader.runId === runId),
+      () => this.#wake(() => true),
+    );
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Resolves at the run's next change, at the latest after `ms`, and at once when the server shuts down. */
+  async next(runId: string, ms: number): Promise<void> {
+    if (this.#closed) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const reader = { runId, wake: resolve };
+    const timer = setTimeout(resolve, ms);
+    this.#waiting.add(reader);
+    await promise;
+    clearTimeout(timer);
+    this.#waiting.delete(reader);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#wake(() => true);
+    await this.#listener.close();
+  }
+
+  #wake(concerns: (reader: { runId: string }) => boolean): void {
+    for (const reader of this.#waiting) if (concerns(reader)) reader.wake();
+  }
+}

@@ -1,0 +1,49 @@
+import { type Kysely, sql } from "kysely";
+import { notify } from "../database/notify.ts";
+import type { StoredError, Tables } from "../database/schema.ts";
+
+/** Wakes workers: something may be due. */
+export const DUE_CHANNEL = "runs_due";
+/** Wakes readers: the run whose id is the payload has changed. */
+export const CHANGED_CHANNEL = "runs_changed";
+
+export interface RunEvent {
+  seq: number;
+  at: Date;
+  level: "debug" | "info" | "warn" | "error";
+  kind: string;
+  message: string;
+  data: Record<string, unknown>;
+  error: StoredError | null;
+}
+
+export type NewRunEvent = Pick<RunEvent, "kind" | "message"> & Partial<Pick<RunEvent, "level" | "data" | "error">>;
+
+/** Adds to a run's log and wakes its readers. Takes the run's row lock, so the numbers have no gap. */
+export async function appendEvent(db: Kysely<Tables>, runId: string, event: NewRunEvent): Promise<void> {
+  await sql`
+    with run as (
+      update runs set event_seq = event_seq + 1, version = version + 1 where id = ${runId} returning id, event_seq
+    )
+    insert into run_events (run_id, seq, level, kind, message, data, error)
+    select id, event_seq, ${event.level ?? "info"}, ${event.kind}, ${event.message},
+      ${JSON.stringify(event.data ?? {})}::jsonb, ${event.error ? JSON.stringify(event.error) : null}::jsonb
+    from run`.execute(db);
+  await notify(db, CHANGED_CHANNEL, runId);
+}
+
+/** A run's log after `afterSeq`, oldest first, at most `limit` events. */
+export async function listEvents(
+  db: Kysely<Tables>,
+  runId: string,
+  options: { afterSeq: number; limit: number },
+): Promise<RunEvent[]> {
+  return await db
+    .selectFrom("run_events")
+    .select(["seq", "at", "level", "kind", "message", "data", "error"])
+    .where("run_id", "=", runId)
+    .where("seq", ">", options.afterSeq)
+    .orderBy("seq")
+    .limit(options.limit)
+    .execute();
+}

@@ -1,0 +1,118 @@
+import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { RunMode, RunProgress, RunState, RunTrigger, Tables } from "../database/schema.ts";
+import { type Viewer, visibleTo } from "../database/viewer.ts";
+
+/** A run as its readers see it: API, pages, event stream and check run all show this. */
+export interface RunView {
+  id: string;
+  repository_id: string;
+  trigger: RunTrigger;
+  state: RunState;
+  stage: string | null;
+  head_sha: string | null;
+  tree_sha: string | null;
+  verified: boolean | null;
+  epoch: number;
+  failures: number;
+  max_failures: number;
+  reason: string | null;
+  reason_code: string | null;
+  wait_reason: string | null;
+  requested_by: string | null;
+  cancel_requested_by: string | null;
+  superseded_by: string | null;
+  queued_at: Date;
+  not_before: Date;
+  /** Place in the installation's line, 1 is next; null unless queued. */
+  position: number | null;
+  started_at: Date | null;
+  finished_at: Date | null;
+  mode: RunMode;
+  progress: RunProgress;
+  version: number;
+  event_seq: number;
+}
+
+export interface RunStatus {
+  running: RunView | null;
+  queued: RunView | null;
+  last_finished: RunView | null;
+}
+
+const RUN_COLUMNS = sql`
+  runs.id, runs.repository_id, runs.trigger, runs.state, runs.stage, runs.head_sha, runs.tree_sha, runs.verified,
+  runs.epoch, runs.failures, runs.max_failures, runs.reason, runs.reason_code, runs.wait_reason, runs.requested_by,
+  runs.cancel_requested_by, runs.superseded_by, runs.queued_at,
+  greatest(runs.not_before, case when runs.state = 'queued' then installations.paused_until end) as not_before,
+  runs.started_at, runs.finished_at, runs.mode, runs.progress, runs.version, runs.event_seq,
+  case when runs.state = 'queued' then (
+    select count(*)::int + 1 from runs ahead
+    where ahead.installation_id = runs.installation_id and ahead.state = 'queued' and ahead.id <> runs.id
+      and (ahead.priority > runs.priority or (ahead.priority = runs.priority and ahead.queued_at < runs.queued_at))
+  ) end as position`;
+
+async function selectRuns(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  rest: RawBuilder<unknown>,
+): Promise<RunView[]> {
+  const { rows } = await sql<RunView>`
+    select ${RUN_COLUMNS}
+    from runs
+    join repositories on repositories.id = runs.repository_id
+    join installations on installations.id = runs.installation_id
+    where ${visibleTo(viewer)} and ${rest}`.execute(db);
+  return rows;
+}
+
+/** One run, or null where there is none that the viewer may see. */
+export async function readRun(db: Kysely<Tables>, viewer: Viewer, runId: string): Promise<RunView | null> {
+  return (await selectRuns(db, viewer, sql`runs.id = ${runId}`))[0] ?? null;
+}
+
+/** A repository's runs, newest first, those before run `before` only. */
+export async function listRuns(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  options: { repository_id: string; before: string | null; limit: number },
+): Promise<RunView[]> {
+  const older = options.before === null ? sql`true` : sql`runs.id < ${options.before}`;
+  return await selectRuns(
+    db,
+    viewer,
+    sql`runs.repository_id = ${options.repository_id} and ${older} order by runs.id desc limit ${options.limit}`,
+  );
+}
+
+/** What runs, what waits and what ended last: the truth about a repository at one moment, in one statement. */
+export async function readStatus(db: Kysely<Tables>, viewer: Viewer, repositoryId: string): Promise<RunStatus> {
+  const runs = await selectRuns(
+    db,
+    viewer,
+    sql`runs.id in (
+      select id from runs where repository_id = ${repositoryId} and state in ('queued', 'running')
+      union all
+      (select id from runs where repository_id = ${repositoryId} and finished_at is not null
+       order by finished_at desc, id desc limit 1)
+    )`,
+  );
+  return {
+    running: runs.find((run) => run.state === "running") ?? null,
+    queued: runs.find((run) => run.state === "queued") ?? null,
+    last_finished: runs.find((run) => run.finished_at !== null) ?? null,
+  };
+}
+
+/** What runs and what waits for some repositories, in one statement. */
+export async function listActiveRuns(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  repositoryIds: string[],
+): Promise<RunView[]> {
+  if (repositoryIds.length === 0) return [];
+  return await selectRuns(
+    db,
+    viewer,
+    sql`runs.repository_id = any(${repositoryIds}::bigint[]) and runs.state in ('queued', 'running')`,
+  );
+}

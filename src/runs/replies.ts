@@ -1,0 +1,167 @@
+import { type Kysely, sql, type UpdateObject } from "kysely";
+import type { Logger } from "pino";
+import type { Connection } from "../database/connect.ts";
+import { LeaseLoop } from "../database/lease-loop.ts";
+import type { Tables } from "../database/schema.ts";
+import { OPERATOR } from "../database/viewer.ts";
+import { CHANGED_CHANNEL } from "./events.ts";
+import { type RunStatus, type RunView, readRun, readStatus } from "./read.ts";
+
+/** A reply must be over before its lease is. */
+const LEASE_SECONDS = 45;
+const TIMEOUT_MS = 30_000;
+const POLL_MS = 3_000;
+const CONCURRENCY = 2;
+const MAX_BACKOFF_SECONDS = 600;
+
+/** What a person who commented is told. */
+export interface RescanReply {
+  request_id: string;
+  outcome: "queued" | "joined" | "follow_up" | "not_permitted" | "unknown_option" | "refused";
+  requested_by: string | null;
+  asked_at: Date;
+  comment_id: string;
+  issue_number: number;
+  /** Our comment, once it is written. */
+  reply_id: string | null;
+  /** The run that serves the request; null where there is none. */
+  run: RunView | null;
+  status: RunStatus;
+  /** The sentence of a refusal. */
+  refusal: string | null;
+  installation_id: string;
+  repository: { owner: string; name: string };
+}
+
+export type ReplyResult = { kind: "replied"; reply_id: string } | { kind: "unreachable"; reason: string };
+
+/** Answers a person where they asked. Must be safe to repeat: it finds before it creates. */
+export interface Replier {
+  reply(reply: RescanReply, signal: AbortSignal): Promise<ReplyResult>;
+}
+
+interface LeasedReply {
+  id: string;
+  reply_attempts: number;
+  reply_failures: number;
+}
+
+export interface ReplyLoopOptions {
+  connection: Connection;
+  replier: Replier;
+  log: Logger;
+}
+
+/** Keeps every asker's reply and reaction a projection of their request's row. */
+export function createReplyLoop(options: ReplyLoopOptions): LeaseLoop<LeasedReply> {
+  return new LeaseLoop({
+    ...options,
+    channel: CHANGED_CHANNEL,
+    concurrency: CONCURRENCY,
+    pollMs: POLL_MS,
+    lease: () => leaseReply(options.connection.db),
+    handle: (leased) => settle(leased, options),
+  });
+}
+
+async function settle(leased: LeasedReply, { connection: { db }, replier, log }: ReplyLoopOptions): Promise<void> {
+  try {
+    const reply = await readReply(db, leased.id);
+    const result = await replier.reply(reply, AbortSignal.timeout(TIMEOUT_MS));
+    if (result.kind === "unreachable") await update(db, leased, { reply_state: "unreachable", reply_error: result.reason });
+    else {
+      const done = reply.run === null || reply.run.finished_at !== null;
+      await update(db, leased, {
+        reply_id: result.reply_id,
+        replied: "accepted",
+        reply_failures: 0,
+        reply_state: done ? "closed" : "open",
+      });
+    }
+  } catch (err) {
+    log.warn({ err, request_id: leased.id }, "reply could not be written");
+    const seconds = Math.min(MAX_BACKOFF_SECONDS, 2 ** Math.min(leased.reply_failures, 10)) * (0.5 + Math.random());
+    await update(db, leased, {
+      reply_failures: leased.reply_failures + 1,
+      reply_error: err instanceof Error ? err.message : String(err),
+      reply_not_before: sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})`,
+    }).catch(() => {}); // its lease runs out instead
+  }
+}
+
+/** Takes one request whose asker has not heard yet what there is to say, or null. */
+async function leaseReply(db: Kysely<Tables>): Promise<LeasedReply | null> {
+  const { rows } = await sql<LeasedReply>`
+    with due as (
+      select q.id from run_requests q left join runs r on r.id = q.run_id
+      where q.reply_state = 'open' and q.reply_not_before <= clock_timestamp()
+        and (q.reply_lease_until is null or q.reply_lease_until < clock_timestamp())
+        and (q.replied is null or r.finished_at is not null)
+      order by q.id limit 1 for update of q skip locked
+    )
+    update run_requests q set reply_attempts = q.reply_attempts + 1,
+      reply_lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+    from due where q.id = due.id returning q.id, q.reply_attempts, q.reply_failures`.execute(db);
+  return rows[0] ?? null;
+}
+
+async function readReply(db: Kysely<Tables>, requestId: string): Promise<RescanReply> {
+  const row = await db
+    .selectFrom("run_requests as q")
+    .innerJoin("repositories as r", "r.id", "q.repository_id")
+    .select(["q.id as request_id", "q.run_id", "q.outcome", "q.requested_by", "q.created_at as asked_at"])
+    .select(["q.comment_id", "q.issue_number", "q.reply_id", "q.refusal"])
+    .select(["r.id as repository_id", "r.installation_id", "r.owner", "r.name"])
+    .where("q.id", "=", requestId)
+    .executeTakeFirstOrThrow();
+  const { run_id, repository_id, owner, name, comment_id, issue_number, ...rest } = row;
+  if (comment_id === null || issue_number === null) throw new Error(`Request ${requestId} came without a comment.`);
+  return {
+    ...rest,
+    comment_id,
+    issue_number,
+    repository: { owner, name },
+    run: run_id === null ? null : await readRun(db, OPERATOR, run_id),
+    status: await readStatus(db, OPERATOR, repository_id),
+  };
+}
+
+async function update(
+  db: Kysely<Tables>,
+  leased: LeasedReply,
+  values: UpdateObject<Tables, "run_requests">,
+): Promise<void> {
+  await db
+    .updateTable("run_requests")
+    .set({ ...values, reply_lease_until: null })
+    .where("id", "=", leased.id)
+    .where("reply_attempts", "=", leased.reply_attempts)
+    .execute();
+}
+
+/** Records a comment that leads to no run, so that its author is answered all the same. */
+export async function refuseRequest(
+  trx: Kysely<Tables>,
+  request: {
+    repository_id: string;
+    delivery_guid: string | null;
+    requested_by: string;
+    outcome: "not_permitted" | "unknown_option" | "refused";
+    comment: { id: string; issue_number: number };
+    refusal: string | null;
+  },
+): Promise<void> {
+  const { comment, ...rest } = request;
+  await trx
+    .insertInto("run_requests")
+    .values({
+      ...rest,
+      trigger: "rescan",
+      comment_id: comment.id,
+      issue_number: comment.issue_number,
+      reply_state: "open",
+    })
+    .onConflict((conflict) => conflict.columns(["repository_id", "comment_id"]).doNothing())
+    .execute();
+  await sql`select pg_notify(${CHANGED_CHANNEL}, '')`.execute(trx);
+}

@@ -1,0 +1,218 @@
+import { type Kysely, sql } from "kysely";
+import type { Logger } from "pino";
+import type { Connection } from "../database/connect.ts";
+import { LeaseLoop } from "../database/lease-loop.ts";
+import type { Tables } from "../database/schema.ts";
+import { OPERATOR } from "../database/viewer.ts";
+import { CHANGED_CHANNEL } from "./events.ts";
+import { type RunView, readRun } from "./read.ts";
+
+/** A report must be over before its lease is: else two replicas write the same check run. */
+const LEASE_SECONDS = 45;
+const TIMEOUT_MS = 30_000;
+/** A running run is reported at most this often. */
+const PACE_SECONDS = 5;
+const POLL_MS = 2_000;
+const CONCURRENCY = 4;
+const MAX_BACKOFF_SECONDS = 600;
+
+/** Everything a check run on one head shows. */
+export interface RunReport {
+  run: RunView;
+  head_sha: string;
+  installation_id: string;
+  repository: { id: string; owner: string; name: string; archived: boolean };
+  /** What readers get answers from while this run works or after it failed. */
+  indexed_commit: string | null;
+  indexed_unverified_path: string | null;
+  /** Set when the run moved on to another commit: this head's check run ends as skipped. */
+  replaced_by_sha: string | null;
+  check_run_id: string | null;
+  /** Paths that could not be indexed, for the table and the annotations, worst first. */
+  problems: FileProblem[];
+  /** Counts of files that are not indexed by design, by state. */
+  skipped: { state: string; count: number }[];
+}
+
+export interface FileProblem {
+  path: string;
+  state: string;
+  reason: string;
+}
+
+/** What became of a report. `unreachable`: GitHub takes no writes there (suspended, gone, archived). */
+export type ReportResult =
+  | { kind: "reported"; check_run_id: string; completed: boolean }
+  | { kind: "unreachable"; reason: string };
+
+/** Shows a run where its people look. Must be safe to repeat: it finds before it creates. */
+export interface Reporter {
+  report(report: RunReport, signal: AbortSignal): Promise<ReportResult>;
+}
+
+interface LeasedReport {
+  run_id: string;
+  head_sha: string;
+  check_run_id: string | null;
+  replaced_by_sha: string | null;
+  attempts: number;
+  failures: number;
+}
+
+export interface ReportLoopOptions {
+  connection: Connection;
+  reporter: Reporter;
+  log: Logger;
+}
+
+/** Keeps every check run a projection of its run: compares what was reported with what is, and reports the rest. */
+export function createReportLoop(options: ReportLoopOptions): LeaseLoop<LeasedReport> {
+  return new LeaseLoop({
+    ...options,
+    channel: CHANGED_CHANNEL,
+    concurrency: CONCURRENCY,
+    pollMs: POLL_MS,
+    lease: () => leaseReport(options.connection.db),
+    handle: (leased) => settle(leased, options),
+  });
+}
+
+async function settle(leased: LeasedReport, { connection: { db }, reporter, ...options }: ReportLoopOptions): Promise<void> {
+  const log = options.log.child({ run_id: leased.run_id, head_sha: leased.head_sha });
+  try {
+    const report = await readReport(db, leased);
+    if (!report) return await closeReport(db, leased, "Its repository was removed.");
+    const result = await reporter.report(report, AbortSignal.timeout(TIMEOUT_MS));
+    if (result.kind === "unreachable") await closeReport(db, leased, result.reason);
+    else await recordReport(db, leased, { version: report.run.version, ...result });
+  } catch (err) {
+    log.warn({ err }, "check run could not be written");
+    await postponeReport(db, leased, err).catch(() => {}); // its lease runs out instead
+  }
+}
+
+/** Takes one report that lags behind its run, or null. */
+async function leaseReport(db: Kysely<Tables>): Promise<LeasedReport | null> {
+  const { rows } = await sql<LeasedReport>`
+    with due as (
+      select c.run_id, c.head_sha
+      from check_reports c join runs r on r.id = c.run_id
+      where c.state = 'open' and c.not_before <= clock_timestamp()
+        and (c.lease_until is null or c.lease_until < clock_timestamp())
+        and (
+          c.replaced_by_sha is not null
+          or (r.version > c.reported_version and (
+            r.state <> 'running' or c.reported_at is null
+            or c.reported_at < clock_timestamp() - make_interval(secs => ${PACE_SECONDS})
+            or (r.stage = 'starting' and r.epoch = 1)
+          ))
+        )
+      order by r.priority desc, c.not_before limit 1
+      for update of c skip locked
+    )
+    update check_reports c set attempts = c.attempts + 1,
+      lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+    from due where c.run_id = due.run_id and c.head_sha = due.head_sha
+    returning c.run_id, c.head_sha, c.check_run_id, c.replaced_by_sha, c.attempts, c.failures`.execute(db);
+  return rows[0] ?? null;
+}
+
+async function readReport(db: Kysely<Tables>, leased: LeasedReport): Promise<RunReport | null> {
+  const run = await readRun(db, OPERATOR, leased.run_id);
+  if (!run) return null;
+  const repository = await db
+    .selectFrom("repositories")
+    .select(["id", "installation_id", "owner", "name", "archived", "indexed_commit", "indexed_unverified_path"])
+    .where("id", "=", run.repository_id)
+    .executeTakeFirstOrThrow();
+  const finished = run.state === "succeeded";
+  return {
+    run,
+    head_sha: leased.head_sha,
+    check_run_id: leased.check_run_id,
+    replaced_by_sha: leased.replaced_by_sha,
+    installation_id: repository.installation_id,
+    repository,
+    indexed_commit: repository.indexed_commit,
+    indexed_unverified_path: repository.indexed_unverified_path,
+    problems: finished ? await listProblems(db, run.repository_id) : [],
+    skipped: finished ? await countSkipped(db, run.repository_id) : [],
+  };
+}
+
+async function listProblems(db: Kysely<Tables>, repositoryId: string): Promise<FileProblem[]> {
+  const rows = await db
+    .selectFrom("files")
+    .select(["path", "state", "reason"])
+    .where("repository_id", "=", repositoryId)
+    .where("state", "in", ["encoding", "unreadable"])
+    .orderBy("state", "desc")
+    .orderBy("path")
+    .limit(50)
+    .execute();
+  return rows.map((row) => ({ ...row, reason: row.reason ?? row.state }));
+}
+
+async function countSkipped(db: Kysely<Tables>, repositoryId: string): Promise<{ state: string; count: number }[]> {
+  const { rows } = await sql<{ state: string; count: number }>`
+    select state, count(*)::int as count from files
+    where repository_id = ${repositoryId} and state not in ('indexed', 'encoding', 'unreadable')
+    group by state order by 2 desc`.execute(db);
+  return rows;
+}
+
+/** The `where` that keeps a replica whose lease ran out from overwriting its successor's record. */
+function ownedReport(leased: LeasedReport) {
+  return sql<boolean>`run_id = ${leased.run_id} and head_sha = ${leased.head_sha} and attempts = ${leased.attempts}
+    and state = 'open'`;
+}
+
+async function recordReport(
+  db: Kysely<Tables>,
+  leased: LeasedReport,
+  result: { version: number; check_run_id: string; completed: boolean },
+): Promise<void> {
+  await db
+    .updateTable("check_reports")
+    .set({
+      check_run_id: result.check_run_id,
+      state: result.completed ? "completed" : "open",
+      reported_version: result.version,
+      reported_at: sql`clock_timestamp()`,
+      lease_until: null,
+      failures: 0,
+      error: null,
+    })
+    .where(ownedReport(leased))
+    .execute();
+}
+
+async function closeReport(db: Kysely<Tables>, leased: LeasedReport, reason: string): Promise<void> {
+  await db
+    .updateTable("check_reports")
+    .set({ state: "unreachable", lease_until: null, error: reason })
+    .where(ownedReport(leased))
+    .execute();
+}
+
+async function postponeReport(db: Kysely<Tables>, leased: LeasedReport, error: unknown): Promise<void> {
+  const retryAt = error instanceof Error && "resetAt" in error && error.resetAt instanceof Date ? error.resetAt : null;
+  const seconds = Math.min(MAX_BACKOFF_SECONDS, 2 ** Math.min(leased.failures, 10));
+  await db
+    .updateTable("check_reports")
+    .set({
+      lease_until: null,
+      failures: leased.failures + 1,
+      not_before: retryAt ?? sql<Date>`clock_timestamp() + make_interval(secs => ${seconds * (0.5 + Math.random())})`,
+      error: error instanceof Error ? error.message : String(error),
+    })
+    .where(ownedReport(leased))
+    .execute();
+}
+
+/** Access has come back: reports that were closed as unreachable are tried again. */
+export async function reopenReports(trx: Kysely<Tables>, repositoryId: string): Promise<void> {
+  await sql`
+    update check_reports set state = 'open', not_before = clock_timestamp(), error = null
+    where state = 'unreachable' and run_id in (select id from runs where repository_id = ${repositoryId})`.execute(trx);
+}

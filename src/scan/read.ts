@@ -1,0 +1,107 @@
+import { type Kysely, sql } from "kysely";
+import type { FileState, Tables } from "../database/schema.ts";
+import { type Viewer, visibleTo } from "../database/viewer.ts";
+import { type Chunk, joinChunks } from "./chunk.ts";
+
+/** A manifest row as its readers see it. */
+export interface FileView {
+  path: string;
+  /** The true bytes of a name that is not UTF-8. */
+  path_base64: string | null;
+  mode: string;
+  sha: string;
+  size: number | null;
+  language: string | null;
+  encoding: string | null;
+  state: FileState;
+  reason: string | null;
+  generated: boolean;
+  vendored: boolean;
+}
+
+/** A file's place in the list's order: bytes of the path, then the raw name where there is one. */
+export interface FilePosition {
+  path: string;
+  path_base64: string | null;
+}
+
+const FILE_COLUMNS = sql`
+  files.path, encode(files.path_bytes, 'base64') as path_base64, files.mode, encode(files.sha, 'hex') as sha,
+  files.size, files.language, blobs.encoding, files.state, files.reason, files.generated, files.vendored`;
+
+/** The published manifest of a repository, in path order; `path` is a glob (`*`, `**`, `?`). */
+export async function listFiles(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  options: {
+    repository_id: string;
+    state: string | null;
+    language: string | null;
+    path: string | null;
+    after: FilePosition | null;
+    limit: number;
+  },
+): Promise<FileView[]> {
+  const { state, language, after } = options;
+  const pattern = options.path === null ? null : globToRegex(options.path);
+  const { rows } = await sql<FileView>`
+    select ${FILE_COLUMNS}
+    from files
+    join repositories on repositories.id = files.repository_id
+    left join blobs on blobs.repository_id = files.repository_id and blobs.sha = files.sha
+    where ${visibleTo(viewer)} and files.repository_id = ${options.repository_id}
+      and (${state}::text is null or files.state = ${state})
+      and (${language}::text is null or lower(files.language) = lower(${language}))
+      and (${pattern}::text is null or files.path ~ ${pattern})
+      and (${after?.path ?? null}::text is null or (files.path, coalesce(files.path_bytes, '')) >
+        (${after?.path ?? null}::text collate "C", decode(${after?.path_base64 ?? ""}, 'base64')))
+    order by files.path, coalesce(files.path_bytes, '') limit ${options.limit}`.execute(db);
+  return rows;
+}
+
+/** A glob as a POSIX regular expression: `*` and `?` stay inside a folder, `**` crosses folders. */
+export function globToRegex(glob: string): string {
+  const body = glob.replace(/\*\*\/|\*\*|\*|\?|[.+^${}()|[\]\\]/g, (token) => {
+    if (token === "**/") return "(.*/)?";
+    if (token === "**") return ".*";
+    if (token === "*") return "[^/]*";
+    return token === "?" ? "[^/]" : `\\${token}`;
+  });
+  return `^${body}$`;
+}
+
+export interface FileContent {
+  path: string;
+  commit: string;
+  sha: string;
+  state: FileState;
+  reason: string | null;
+  encoding: string | null;
+  total_lines: number;
+  text: string;
+}
+
+/** A file's text at the indexed commit, from one snapshot; null where there is no such file for the viewer. */
+export async function readFile(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  options: { repository_id: string; path: string | null; path_base64: string | null },
+): Promise<FileContent | null> {
+  const byName = options.path_base64
+    ? sql`files.path_bytes = decode(${options.path_base64}, 'base64')`
+    : sql`files.path = ${options.path} and files.path_bytes is null`;
+  const { rows } = await sql<Omit<FileContent, "text"> & { chunks: Chunk[] | null }>`
+    select files.path, repositories.indexed_commit as commit, encode(files.sha, 'hex') as sha, files.state,
+      files.reason, blobs.encoding, coalesce(blobs.line_count, 0) as total_lines,
+      (select json_agg(json_build_object('ordinal', ordinal, 'start_line', start_line,
+          'start_column', start_column, 'text', text) order by ordinal)
+        from chunks where chunks.repository_id = files.repository_id and chunks.sha = files.sha) as chunks
+    from files
+    join repositories on repositories.id = files.repository_id
+    left join blobs on blobs.repository_id = files.repository_id and blobs.sha = files.sha
+    where ${visibleTo(viewer)} and files.repository_id = ${options.repository_id} and ${byName}`.execute(db);
+  const row = rows[0];
+  if (!row) return null;
+  const { chunks, ...file } = row;
+  return { ...file, text: joinChunks(chunks ?? []) };
+}

@@ -1,0 +1,103 @@
+import type { StoredError } from "../database/schema.ts";
+import type { TreeEntry } from "./manifest.ts";
+
+/** The commit to index, as the host of the repository names it now. SHAs are 40 hex digits. */
+export interface Head {
+  branch: string;
+  sha: string;
+  tree_sha: string;
+}
+
+/** All leaf entries below a tree; `subtrees` are the directories' SHAs as the host gave them, "" the root. */
+export interface TreeListing {
+  entries: TreeEntry[];
+  subtrees: Map<string, string>;
+}
+
+/** One entry of one tree object with its name's true bytes. */
+export interface RawTreeEntry {
+  name: Buffer;
+  mode: string;
+  sha: string;
+  size: number | null;
+}
+
+export interface TarballFile {
+  path: Buffer;
+  content: Buffer;
+}
+
+/**
+ * Reads one repository. The scan declares it, src/github implements it; every failure is a SourceError.
+ * What it yields is not trusted: the scan checks each blob and the whole tree against their SHAs.
+ */
+export interface Source {
+  /** The newest commit of the branch to index, or null for a repository without commits. */
+  readHead(signal: AbortSignal): Promise<Head | null>;
+  readTree(treeSha: string, signal: AbortSignal): Promise<TreeListing>;
+  /** Single tree objects with raw names, for paths that JSON cannot carry. */
+  readRawTrees(treeShas: string[], signal: AbortSignal): Promise<Map<string, RawTreeEntry[]>>;
+  /** Blobs by SHA, in any order; a blob the host does not have comes with null. */
+  readBlobs(
+    blobs: { sha: string; size: number | null }[],
+    signal: AbortSignal,
+  ): AsyncIterable<{ sha: string; content: Buffer | null }>;
+  /** The commit's archive as a stream; `wanted` says which paths' content to keep. */
+  streamFiles(
+    commitSha: string,
+    options: { wanted: (path: Buffer) => boolean; signal: AbortSignal },
+  ): AsyncIterable<TarballFile>;
+}
+
+/** Base of everything a Source may throw: a code, a sentence for the repository's owner, and whether to try again. */
+export class SourceError extends Error {
+  override readonly name: string = "SourceError";
+  readonly code: string;
+  readonly retryable: boolean;
+
+  constructor(code: string, message: string, options: { retryable: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable;
+  }
+}
+
+/** The host asks us to wait: no failure of the run, its budget stays untouched. */
+export class RateLimited extends SourceError {
+  override readonly name = "RateLimited";
+  readonly resetAt: Date;
+
+  constructor(resetAt: Date, cause?: unknown) {
+    super("rate_limited", `GitHub's rate limit is used up until ${resetAt.toISOString().slice(11, 16)} UTC.`, {
+      retryable: true,
+      cause,
+    });
+    this.resetAt = resetAt;
+  }
+}
+
+/** A commit or tree that was the head a moment ago is gone, with access intact: a force push. Read the head again. */
+export class HeadMoved extends SourceError {
+  override readonly name = "HeadMoved";
+
+  constructor(sha: string, cause?: unknown) {
+    super("head_moved", `Commit ${sha.slice(0, 7)} was replaced while it was being read.`, { retryable: true, cause });
+  }
+}
+
+/** What an error looks like in a run's log and reason. */
+export function describeError(error: unknown): StoredError {
+  const message = error instanceof Error ? error.message : String(error);
+  const cause = error instanceof Error ? causeOf(error) : null;
+  if (error instanceof SourceError) return { code: error.code, message, cause };
+  const pgCode = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
+  if (pgCode && /^[0-9A-Z]{5}$/.test(pgCode)) {
+    return { code: "database_error", message: `The database refused a statement: ${message}`, cause: pgCode };
+  }
+  return { code: "internal_error", message: `Repodex failed: ${message}`, cause };
+}
+
+function causeOf(error: Error): string | null {
+  const { cause } = error;
+  return cause instanceof Error ? cause.message : cause === undefined ? null : String(cause);
+}

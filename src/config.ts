@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 export type Access = "token" | "open";
@@ -66,7 +66,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     runSlots: readNumber(env, "RUN_SLOTS", { fallback: 4, min: 1, max: 64, faults }),
     leaseSeconds: readNumber(env, "LEASE_SECONDS", { fallback: 15, min: 2, max: 600, faults }),
     stallSeconds: readNumber(env, "STALL_SECONDS", { fallback: 600, min: 2, max: 86_400, faults }),
-    maxFileBytes: readNumber(env, "MAX_FILE_BYTES", { fallback: 1_048_576, min: 1, max: 104_857_600, faults }),
+    maxFileBytes: readNumber(env, "MAX_FILE_BYTES", {
+      fallback: 1_048_576,
+      min: 1,
+      max: 104_857_600,
+      faults,
+    }),
     maxRepositoryBytes: readNumber(env, "MAX_REPOSITORY_BYTES", {
       fallback: 20 * 1024 ** 3,
       min: 1,
@@ -100,13 +105,17 @@ function readPrivateKey(env: NodeJS.ProcessEnv, faults: string[]): string {
     return "";
   }
   const pem = decodePem(key);
-  if (!pem) faults.push("PRIVATE_KEY is no PEM key: give the file's text, with \\n for line ends, or its base64.");
+  if (!pem)
+    faults.push("PRIVATE_KEY is no PEM key: give the file's text, with \\n for line ends, or its base64.");
   return pem ?? "";
 }
 
 /** Accepts a PEM as it is, with escaped line ends, or as base64: what shells and panels make of one. */
 function decodePem(key: string): string | null {
-  const text = key.replace(/^["']|["']$/g, "").replaceAll("\\n", "\n").trim();
+  const text = key
+    .replace(/^["']|["']$/g, "")
+    .replaceAll("\\n", "\n")
+    .trim();
   const decoded = text.startsWith("-----BEGIN") ? text : Buffer.from(text, "base64").toString().trim();
   return /^-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]+-----END [A-Z ]*PRIVATE KEY-----$/.test(decoded)
     ? `${decoded}\n`
@@ -117,9 +126,14 @@ function readWebhookSecrets(env: NodeJS.ProcessEnv, faults: string[]): string[] 
   const secret = env.WEBHOOK_SECRET ?? "";
   const previous = env.WEBHOOK_SECRET_PREVIOUS;
   if (!secret) faults.push("WEBHOOK_SECRET is not set: it must be the one on the App's settings page.");
-  for (const [name, value] of [["WEBHOOK_SECRET", secret], ["WEBHOOK_SECRET_PREVIOUS", previous]] as const) {
+  for (const [name, value] of [
+    ["WEBHOOK_SECRET", secret],
+    ["WEBHOOK_SECRET_PREVIOUS", previous],
+  ] as const) {
     if (value && (value.length < MIN_SECRET_LENGTH || value === "development")) {
-      faults.push(`${name} is too weak: use at least ${MIN_SECRET_LENGTH} random characters (openssl rand -hex 32).`);
+      faults.push(
+        `${name} is too weak: use at least ${MIN_SECRET_LENGTH} random characters (openssl rand -hex 32).`,
+      );
     }
   }
   return previous ? [secret, previous] : [secret];
@@ -167,7 +181,8 @@ function readApiToken(env: NodeJS.ProcessEnv, faults: string[]): string | null {
 
 function readLogLevel(env: NodeJS.ProcessEnv, faults: string[]): string {
   const level = env.LOG_LEVEL || "info";
-  if (!LOG_LEVELS.includes(level)) faults.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(", ")}, not "${level}".`);
+  if (!LOG_LEVELS.includes(level))
+    faults.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(", ")}, not "${level}".`);
   return level;
 }
 

@@ -1,7 +1,14 @@
 import { type DestinationStream, type Logger, pino, stdSerializers } from "pino";
 
 /** Anything that could be a secret, wherever an error or a request carries it. */
-const REDACTED = ["*.token", "*.authorization", "*.headers.authorization", "*.privateKey", "*.secret", "*.password"];
+const REDACTED = [
+  "*.token",
+  "*.authorization",
+  "*.headers.authorization",
+  "*.privateKey",
+  "*.secret",
+  "*.password",
+];
 
 /**
  * The root logger. Errors are written with type, message, stack and cause; never with the request, response or

@@ -43,7 +43,9 @@ export function connect(options: ConnectOptions): Connection {
   const pool = new pg.Pool({ ...config, max: options.maxConnections ?? 20 });
   pool.on("error", (err) => options.log.warn({ err }, "idle database connection lost"));
   // A checked-out client without an error listener kills the process when its backend is terminated.
-  pool.on("connect", (client) => client.on("error", (err) => options.log.debug({ err }, "database connection lost")));
+  pool.on("connect", (client) =>
+    client.on("error", (err) => options.log.debug({ err }, "database connection lost")),
+  );
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const listeners = new Set<Listener>();
   return {
@@ -66,7 +68,11 @@ export function connect(options: ConnectOptions): Connection {
   };
 }
 
-function clientConfig({ connection, applicationName = "repodex", leaseSeconds = 15 }: ConnectOptions): pg.PoolConfig {
+function clientConfig({
+  connection,
+  applicationName = "repodex",
+  leaseSeconds = 15,
+}: ConnectOptions): pg.PoolConfig {
   const overSocket = connection.host?.startsWith("/") ?? false;
   const leaseMs = leaseSeconds * 1000;
   const keepalives = overSocket
@@ -119,7 +125,9 @@ function startListener({ channels, onNotify, onReconnect, config, log }: ListenO
     while (!closing) {
       await session().catch((err) => log.debug({ err }, "listen connection failed"));
       if (closing) return;
-      const pause = new Promise<void>((resolve) => setTimeout(resolve, RECONNECT_MS * (1 + Math.random())).unref());
+      const pause = new Promise<void>((resolve) =>
+        setTimeout(resolve, RECONNECT_MS * (1 + Math.random())).unref(),
+      );
       await Promise.race([pause, closed.promise]);
     }
   }

@@ -66,9 +66,13 @@ async function runScript(db: Kysely<unknown>, text: string): Promise<void> {
 }
 
 async function appliedMigrations(db: Kysely<Tables>): Promise<string[]> {
-  const { rows } = await sql<{ there: boolean }>`select to_regclass('kysely_migration') is not null as there`.execute(db);
+  const { rows } = await sql<{
+    there: boolean;
+  }>`select to_regclass('kysely_migration') is not null as there`.execute(db);
   if (!rows[0]?.there) return [];
-  return (await sql<{ name: string }>`select name from kysely_migration`.execute(db)).rows.map(({ name }) => name);
+  return (await sql<{ name: string }>`select name from kysely_migration`.execute(db)).rows.map(
+    ({ name }) => name,
+  );
 }
 
 async function hasUnknownMigrations(db: Kysely<Tables>, known: string[]): Promise<boolean> {
@@ -76,7 +80,9 @@ async function hasUnknownMigrations(db: Kysely<Tables>, known: string[]): Promis
 }
 
 async function mayRunOnNewer(db: Kysely<Tables>, known: string[]): Promise<boolean> {
-  const { rows } = await sql<{ compatible_from: string }>`select compatible_from from schema_compatibility`.execute(db);
+  const { rows } = await sql<{
+    compatible_from: string;
+  }>`select compatible_from from schema_compatibility`.execute(db);
   const compatibleFrom = rows[0]?.compatible_from ?? "";
   if (compatibleFrom > (known.at(-1) ?? "")) throw new SchemaTooNew(compatibleFrom);
   return true;

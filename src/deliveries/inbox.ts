@@ -39,7 +39,10 @@ export function createInbox(options: InboxOptions): LeaseLoop<ClaimedDelivery> {
   });
 }
 
-async function settle(delivery: ClaimedDelivery, { connection, handle, ...options }: InboxOptions): Promise<void> {
+async function settle(
+  delivery: ClaimedDelivery,
+  { connection, handle, ...options }: InboxOptions,
+): Promise<void> {
   const log = options.log.child({ delivery_id: delivery.guid, event: delivery.event });
   try {
     await handle(delivery, log);

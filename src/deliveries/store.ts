@@ -84,7 +84,12 @@ export class DeliveryTaken extends Error {
 export async function markIgnored(db: Kysely<Tables>, guid: string): Promise<void> {
   await db
     .updateTable("deliveries")
-    .set({ ...SETTLED, state: "handled", outcome: "Recorded; Repodex does nothing for this event.", handled_at: sql<Date>`clock_timestamp()` })
+    .set({
+      ...SETTLED,
+      state: "handled",
+      outcome: "Recorded; Repodex does nothing for this event.",
+      handled_at: sql<Date>`clock_timestamp()`,
+    })
     .where("guid", "=", guid)
     .where("state", "=", "pending")
     .execute();
@@ -105,7 +110,10 @@ export async function postponeDelivery(
       lease_until: null,
       ...(spent
         ? { ...SETTLED, state: "failed" as const, handled_at: sql<Date>`clock_timestamp()` }
-        : { not_before: failure.retryAt ?? sql<Date>`clock_timestamp() + make_interval(secs => ${waitSeconds})` }),
+        : {
+            not_before:
+              failure.retryAt ?? sql<Date>`clock_timestamp() + make_interval(secs => ${waitSeconds})`,
+          }),
     })
     .where("guid", "=", delivery.guid)
     .where("state", "=", "pending")

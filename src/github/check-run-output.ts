@@ -1,5 +1,5 @@
-import type { RunReport } from "../runs/reporter.ts";
 import type { RunView } from "../runs/read.ts";
+import type { RunReport } from "../runs/reporter.ts";
 import { codeSpan, escapeMarkdown, truncate } from "./markdown.ts";
 
 /** docs.github.com/en/rest/checks/runs: limits of a check run. */
@@ -57,7 +57,11 @@ export function describeCheckRun(report: RunReport, runUrl: (runId: string) => s
 
 function shape({ title, summary }: Text, annotations: Annotation[] = []): Pick<CheckRunState, "output"> {
   return {
-    output: { title: truncate(title, MAX_TITLE), summary: truncate(summary.join("\n\n"), MAX_SUMMARY), annotations },
+    output: {
+      title: truncate(title, MAX_TITLE),
+      summary: truncate(summary.join("\n\n"), MAX_SUMMARY),
+      annotations,
+    },
   };
 }
 
@@ -69,7 +73,9 @@ function replacedByHead({ replaced_by_sha, run }: RunReport, runUrl: (runId: str
   const sha = short(replaced_by_sha);
   return {
     title: `Replaced by ${sha}`,
-    summary: [`The branch moved on before this commit was indexed: [run ${run.id}](${runUrl(run.id)}) indexes \`${sha}\`.`],
+    summary: [
+      `The branch moved on before this commit was indexed: [run ${run.id}](${runUrl(run.id)}) indexes \`${sha}\`.`,
+    ],
   };
 }
 
@@ -82,7 +88,10 @@ function queued(run: RunView, headSha: string): Text {
       summary: [escapeMarkdown(run.wait_reason), ...attempt, ...asked],
     };
   }
-  return { title: `Waiting to index ${short(headSha)}`, summary: [`Number ${run.position ?? 1} in line.`, ...asked] };
+  return {
+    title: `Waiting to index ${short(headSha)}`,
+    summary: [`Number ${run.position ?? 1} in line.`, ...asked],
+  };
 }
 
 function running({ run, head_sha, indexed_commit }: RunReport): Text {
@@ -96,7 +105,10 @@ function succeeded(report: RunReport): CheckRunState {
   const { run, problems } = report;
   const { files_total: total = 0, files_skipped: skipped = 0, files_failed: failures = 0 } = run.progress;
   if (run.verified === null) {
-    return completed("success", { title: "Nothing to index yet", summary: ["The repository has no commits."] });
+    return completed("success", {
+      title: "Nothing to index yet",
+      summary: ["The repository has no commits."],
+    });
   }
   const summary = [durationOf(run), changes(run), skippedTable(report), proofOf(report)];
   if (failures === 0 && run.verified) {
@@ -110,7 +122,13 @@ function succeeded(report: RunReport): CheckRunState {
 }
 
 function annotate(problem: { path: string; reason: string }): Annotation {
-  return { path: problem.path, start_line: 1, end_line: 1, annotation_level: "warning", message: problem.reason };
+  return {
+    path: problem.path,
+    start_line: 1,
+    end_line: 1,
+    annotation_level: "warning",
+    message: problem.reason,
+  };
 }
 
 function durationOf(run: RunView): string {
@@ -141,7 +159,8 @@ function problemTable({ problems, run }: RunReport): string {
   const rows = problems
     .slice(0, PROBLEMS_IN_TABLE)
     .map(({ path, reason }) => `| ${codeSpan(path)} | ${escapeMarkdown(reason)} |`);
-  const more = total > PROBLEMS_IN_TABLE ? [`\n…and ${count(total - PROBLEMS_IN_TABLE)} more on the run's page.`] : [];
+  const more =
+    total > PROBLEMS_IN_TABLE ? [`\n…and ${count(total - PROBLEMS_IN_TABLE)} more on the run's page.`] : [];
   return ["| File | Why it is not indexed |", "|---|---|", ...rows, ...more].join("\n");
 }
 
@@ -167,7 +186,9 @@ function firstSentence(text: string): string {
 }
 
 function searchStill(indexedCommit: string | null): string {
-  return indexedCommit ? `The index still answers from \`${short(indexedCommit)}\`.` : "Nothing is indexed yet.";
+  return indexedCommit
+    ? `The index still answers from \`${short(indexedCommit)}\`.`
+    : "Nothing is indexed yet.";
 }
 
 function short(sha: string | null): string {
@@ -185,4 +206,3 @@ function count(n: number): string {
 function files(n: number): string {
   return `${count(n)} ${n === 1 ? "file" : "files"}`;
 }
-

@@ -1,6 +1,6 @@
 import type { Reporter, ReportResult, RunReport } from "../runs/reporter.ts";
-import { bounded, type GitHubApp, type Octokit, octokitFor } from "./client.ts";
 import { type CheckRunState, describeCheckRun, MAX_ANNOTATIONS } from "./check-run-output.ts";
+import { bounded, type GitHubApp, type Octokit, octokitFor } from "./client.ts";
 import { httpFailureOf, rateLimitResetOf, translateError } from "./errors.ts";
 
 export const CHECK_RUN_NAME = "Code index";
@@ -14,7 +14,12 @@ export function createCheckRunReporter(options: { app: GitHubApp; publicUrl: str
       const state = describeCheckRun(report, runUrl);
       try {
         const id = report.check_run_id ?? (await findCheckRun(octokit, report, signal));
-        const written = await writeCheckRun(octokit, report, { id, state, detailsUrl: runUrl(report.run.id), signal });
+        const written = await writeCheckRun(octokit, report, {
+          id,
+          state,
+          detailsUrl: runUrl(report.run.id),
+          signal,
+        });
         return { kind: "reported", check_run_id: written, completed: state.status === "completed" };
       } catch (error) {
         const unreachable = unreachableReason(error);
@@ -26,7 +31,11 @@ export function createCheckRunReporter(options: { app: GitHubApp; publicUrl: str
 }
 
 /** The check run that an earlier attempt may have created before it could say so, by its external id. */
-async function findCheckRun(octokit: Octokit, report: RunReport, signal: AbortSignal): Promise<string | null> {
+async function findCheckRun(
+  octokit: Octokit,
+  report: RunReport,
+  signal: AbortSignal,
+): Promise<string | null> {
   const { data } = await octokit.rest.checks.listForRef({
     owner: report.repository.owner,
     repo: report.repository.name,
@@ -43,7 +52,12 @@ async function findCheckRun(octokit: Octokit, report: RunReport, signal: AbortSi
 async function writeCheckRun(
   octokit: Octokit,
   report: RunReport,
-  { id, state, detailsUrl, signal }: { id: string | null; state: CheckRunState; detailsUrl: string; signal: AbortSignal },
+  {
+    id,
+    state,
+    detailsUrl,
+    signal,
+  }: { id: string | null; state: CheckRunState; detailsUrl: string; signal: AbortSignal },
 ): Promise<string> {
   const { run, repository } = report;
   const where = { owner: repository.owner, repo: repository.name, request: bounded(signal) };
@@ -55,7 +69,10 @@ async function writeCheckRun(
     ...(state.conclusion && { conclusion: state.conclusion }),
     ...(run.started_at && { started_at: run.started_at.toISOString() }),
     ...(state.conclusion && { completed_at: (run.finished_at ?? new Date()).toISOString() }),
-    output: { ...output, ...(annotations.length > 0 && { annotations: annotations.slice(0, MAX_ANNOTATIONS) }) },
+    output: {
+      ...output,
+      ...(annotations.length > 0 && { annotations: annotations.slice(0, MAX_ANNOTATIONS) }),
+    },
     actions: state.actions,
   };
   // GitHub's types tie status to conclusion in a union that a projection cannot satisfy piecewise.
@@ -78,7 +95,8 @@ function unreachableReason(error: unknown): string | null {
   if (!failure || rateLimitResetOf(failure)) return null;
   const { status, message } = failure;
   if (status === 403) return translateError(error, "write the check run").message;
-  if (status === 404 || status === 410) return "The repository is gone, or Repodex may not write to it any more.";
+  if (status === 404 || status === 410)
+    return "The repository is gone, or Repodex may not write to it any more.";
   // The commit of a head that never reached GitHub, or was collected there.
   if (status === 422) return `GitHub does not take a check run on this commit: ${message}`;
   return null;

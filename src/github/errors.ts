@@ -13,7 +13,8 @@ interface HttpFailure {
 /** The status and headers of a failed request, or null where the error is not GitHub's answer. */
 export function httpFailureOf(error: unknown): HttpFailure | null {
   if (!(error instanceof Error) || !("status" in error) || typeof error.status !== "number") return null;
-  const response = "response" in error ? (error.response as { headers?: HttpFailure["headers"] } | undefined) : undefined;
+  const response =
+    "response" in error ? (error.response as { headers?: HttpFailure["headers"] } | undefined) : undefined;
   return { status: error.status, message: error.message, headers: response?.headers ?? {} };
 }
 
@@ -33,13 +34,19 @@ export function translateError(error: unknown, doing: string): SourceError {
 /** GraphQL answers a spent budget with HTTP 200 and an error of type RATE_LIMITED. */
 function graphqlFailureOf(error: unknown): HttpFailure | null {
   if (!(error instanceof Error) || error.name !== "GraphqlResponseError") return null;
-  const { errors, headers } = error as Error & { errors?: { type?: string }[]; headers?: HttpFailure["headers"] };
+  const { errors, headers } = error as Error & {
+    errors?: { type?: string }[];
+    headers?: HttpFailure["headers"];
+  };
   const limited = errors?.some((inner) => inner.type === "RATE_LIMITED");
   const missing = errors?.some((inner) => inner.type === "NOT_FOUND");
   return { status: limited ? 429 : missing ? 404 : 502, message: error.message, headers: headers ?? {} };
 }
 
-function translateHttp(failure: HttpFailure, { doing, cause }: { doing: string; cause: unknown }): SourceError {
+function translateHttp(
+  failure: HttpFailure,
+  { doing, cause }: { doing: string; cause: unknown },
+): SourceError {
   const resetAt = rateLimitResetOf(failure);
   if (resetAt) return new RateLimited(resetAt, cause);
   const { status, message } = failure;
@@ -47,19 +54,32 @@ function translateHttp(failure: HttpFailure, { doing, cause }: { doing: string; 
     new SourceError(code, sentence, { retryable, cause });
   if (status >= 500) return fail("github_error", `GitHub answered ${status} when asked to ${doing}.`, true);
   if (status === 401) {
-    return fail("unauthorized", "GitHub did not accept the App's credentials. Check APP_ID and PRIVATE_KEY.", true);
+    return fail(
+      "unauthorized",
+      "GitHub did not accept the App's credentials. Check APP_ID and PRIVATE_KEY.",
+      true,
+    );
   }
   if (status === 403 && /suspended/i.test(message)) {
-    return fail("suspended", "The installation is suspended. Unsuspend it in the GitHub settings of its owner.");
+    return fail(
+      "suspended",
+      "The installation is suspended. Unsuspend it in the GitHub settings of its owner.",
+    );
   }
   if (status === 403 && /archived/i.test(message)) {
     return fail("archived", "The repository is archived, so GitHub takes no writes there.");
   }
   if (status === 403) {
-    return fail("forbidden", `GitHub refused to ${doing}. Check that the App has the permissions of app.yml.`);
+    return fail(
+      "forbidden",
+      `GitHub refused to ${doing}. Check that the App has the permissions of app.yml.`,
+    );
   }
   if (status === 404) {
-    return fail("not_found", `GitHub refused to ${doing}: the repository is gone, or Repodex may not read it any more.`);
+    return fail(
+      "not_found",
+      `GitHub refused to ${doing}: the repository is gone, or Repodex may not read it any more.`,
+    );
   }
   if (status === 451) return fail("blocked", "GitHub has blocked this repository for legal reasons.");
   return fail("refused", `GitHub refused to ${doing} (${status}).`);

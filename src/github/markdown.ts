@@ -3,7 +3,13 @@ export function escapeMarkdown(text: string): string {
   return text
     .replace(/[\r\n\t]+/g, " ")
     .replace(/[\\`*_{}[\]()#+\-.!|<>~&]/g, (character) =>
-      character === "<" ? "&lt;" : character === ">" ? "&gt;" : character === "&" ? "&amp;" : `\\${character}`,
+      character === "<"
+        ? "&lt;"
+        : character === ">"
+          ? "&gt;"
+          : character === "&"
+            ? "&amp;"
+            : `\\${character}`,
     )
     .replaceAll("@", "@\u200B");
 }

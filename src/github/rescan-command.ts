@@ -1,4 +1,6 @@
-export type RescanCommand = { kind: "rescan"; mode: "incremental" | "full" } | { kind: "unknown_option"; option: string };
+export type RescanCommand =
+  | { kind: "rescan"; mode: "incremental" | "full" }
+  | { kind: "unknown_option"; option: string };
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
 

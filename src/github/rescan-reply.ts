@@ -62,7 +62,11 @@ function describeRefusal({ outcome, refusal, requested_by }: RescanReply): strin
 
 type Run = NonNullable<RescanReply["run"]>;
 
-function describeWaiting(outcome: RescanReply["outcome"], run: Run, { running }: RescanReply["status"]): string {
+function describeWaiting(
+  outcome: RescanReply["outcome"],
+  run: Run,
+  { running }: RescanReply["status"],
+): string {
   if (run.state === "running") return `The scan is running${percentOf(run)}.`;
   if (outcome === "joined") return `A scan is already waiting, ${ordinal(run.position ?? 1)} in line.`;
   if (running) return `A scan is running${percentOf(running)}; one more follows on the newest commit.`;
@@ -86,7 +90,9 @@ function describeEnd(run: Run): string {
     case "failed":
       return `The scan failed: ${escapeMarkdown(run.reason ?? "")}`;
     case "cancelled":
-      return run.cancel_requested_by ? `Cancelled by ${escapeMarkdown(run.cancel_requested_by)}.` : "Cancelled.";
+      return run.cancel_requested_by
+        ? `Cancelled by ${escapeMarkdown(run.cancel_requested_by)}.`
+        : "Cancelled.";
     default:
       return "Another run answers for this one.";
   }
@@ -105,7 +111,12 @@ async function writeReply(
   const where = { owner: reply.repository.owner, repo: reply.repository.name };
   const known = reply.reply_id ?? (await findReply(octokit, reply, signal));
   if (known !== null) {
-    await octokit.rest.issues.updateComment({ ...where, comment_id: Number(known), body, request: bounded(signal) });
+    await octokit.rest.issues.updateComment({
+      ...where,
+      comment_id: Number(known),
+      body,
+      request: bounded(signal),
+    });
     return known;
   }
   const { data } = await octokit.rest.issues.createComment({

@@ -1,5 +1,12 @@
-import { type Head, HeadMoved, type RawTreeEntry, type Source, SourceError, type TreeListing } from "../scan/source.ts";
 import { gitBlobSha, type TreeEntry } from "../scan/manifest.ts";
+import {
+  type Head,
+  HeadMoved,
+  type RawTreeEntry,
+  type Source,
+  SourceError,
+  type TreeListing,
+} from "../scan/source.ts";
 import { bounded, type Octokit } from "./client.ts";
 import { httpFailureOf, translateError } from "./errors.ts";
 import { readTarball, type TarballLimits } from "./tarball.ts";
@@ -53,9 +60,17 @@ export function createSource(options: SourceOptions): Source {
     await options.onSeen(seen);
     const branch = seen.default_branch;
     try {
-      const ref = await octokit.rest.git.getRef({ ...where(), ref: `heads/${branch}`, request: bounded(signal) });
+      const ref = await octokit.rest.git.getRef({
+        ...where(),
+        ref: `heads/${branch}`,
+        request: bounded(signal),
+      });
       const sha = ref.data.object.sha;
-      const commit = await octokit.rest.git.getCommit({ ...where(), commit_sha: sha, request: bounded(signal) });
+      const commit = await octokit.rest.git.getCommit({
+        ...where(),
+        commit_sha: sha,
+        request: bounded(signal),
+      });
       return { branch, sha, tree_sha: commit.data.tree.sha };
     } catch (error) {
       signal.throwIfAborted();
@@ -105,7 +120,9 @@ export function createSource(options: SourceOptions): Source {
     for (let i = 0; i < subtrees.length; i += SUBTREES_AT_ONCE) {
       const some = subtrees.slice(i, i + SUBTREES_AT_ONCE);
       await Promise.all(
-        some.map((entry) => listInto(listing, { sha: entry.sha, prefix: `${tree.prefix}${entry.path}/` }, signal)),
+        some.map((entry) =>
+          listInto(listing, { sha: entry.sha, prefix: `${tree.prefix}${entry.path}/` }, signal),
+        ),
       );
     }
   }
@@ -135,11 +152,14 @@ export function createSource(options: SourceOptions): Source {
     const small = batch.filter((blob) => (blob.size ?? 0) <= GRAPHQL_TEXT_BYTES);
     const texts = new Map<string, Buffer>();
     if (small.length === 0) return texts;
-    const fields = small.map(({ sha }, i) => `b${i}: object(oid: "${sha}") { ...on Blob { isBinary isTruncated text } }`);
-    const objects = await queryObjects<{ isBinary: boolean | null; isTruncated: boolean; text: string | null }>(
-      fields,
-      signal,
+    const fields = small.map(
+      ({ sha }, i) => `b${i}: object(oid: "${sha}") { ...on Blob { isBinary isTruncated text } }`,
     );
+    const objects = await queryObjects<{
+      isBinary: boolean | null;
+      isTruncated: boolean;
+      text: string | null;
+    }>(fields, signal);
     small.forEach(({ sha }, i) => {
       const blob = objects[`b${i}`];
       if (!blob || blob.isBinary || blob.isTruncated || blob.text === null) return;
@@ -173,7 +193,11 @@ export function createSource(options: SourceOptions): Source {
       );
       const objects = await ask(
         "list the files",
-        () => queryObjects<{ entries: { nameRaw: string; mode: number; oid: string; size: number }[] }>(fields, signal),
+        () =>
+          queryObjects<{ entries: { nameRaw: string; mode: number; oid: string; size: number }[] }>(
+            fields,
+            signal,
+          ),
         signal,
       );
       batch.forEach((sha, i) => {
@@ -192,7 +216,10 @@ export function createSource(options: SourceOptions): Source {
     return trees;
   }
 
-  async function queryObjects<T>(fields: string[], signal: AbortSignal): Promise<Record<string, T | null | undefined>> {
+  async function queryObjects<T>(
+    fields: string[],
+    signal: AbortSignal,
+  ): Promise<Record<string, T | null | undefined>> {
     const query = `query ($owner: String!, $name: String!) { repository(owner: $owner, name: $name) { ${fields.join("\n")} } }`;
     const answer = await octokit.graphql<{ repository: Record<string, T | null> | null }>(query, {
       owner,
@@ -208,9 +235,7 @@ export function createSource(options: SourceOptions): Source {
   ) {
     const body = await ask("send the archive", () => openTarball(commitSha, signal), signal);
     try {
-      for await (const entry of readTarball(body, { limits: options.limits, signal, wanted })) {
-        if (entry.type === "file") yield { path: entry.path, content: entry.content };
-      }
+      yield* readTarball(body, { limits: options.limits, signal, wanted });
     } catch (error) {
       signal.throwIfAborted();
       throw error instanceof SourceError ? error : translateTarball(error);
@@ -224,7 +249,8 @@ export function createSource(options: SourceOptions): Source {
       request: { ...bounded(signal), redirect: "manual" },
     });
     const location = redirect.headers.location;
-    if (!location) throw new SourceError("no_archive", "GitHub offered no archive of the commit.", { retryable: true });
+    if (!location)
+      throw new SourceError("no_archive", "GitHub offered no archive of the commit.", { retryable: true });
     // The address carries a secret of its own: it goes to no log, and our token does not go to it.
     const response = await fetch(location, { signal });
     if (!response.ok || !response.body) {
@@ -235,7 +261,10 @@ export function createSource(options: SourceOptions): Source {
   }
 
   /** A commit that was the head a moment ago and is not found: moved on, or truly missing. */
-  function withHeadCheck<A extends unknown[], T>(read: (sha: string, ...rest: A) => Promise<T>, signalOf: (...rest: A) => AbortSignal) {
+  function withHeadCheck<A extends unknown[], T>(
+    read: (sha: string, ...rest: A) => Promise<T>,
+    signalOf: (...rest: A) => AbortSignal,
+  ) {
     return async (sha: string, ...rest: A): Promise<T> => {
       try {
         return await read(sha, ...rest);
@@ -301,7 +330,8 @@ async function bytesOf(data: unknown): Promise<Buffer> {
 
 function translateTarball(error: unknown): SourceError {
   const message = error instanceof Error ? error.message : String(error);
-  const retryable = error instanceof Error && (error.name === "TarballTruncated" || !error.name.startsWith("Tarball"));
+  const retryable =
+    error instanceof Error && (error.name === "TarballTruncated" || !error.name.startsWith("Tarball"));
   return new SourceError("bad_archive", `The archive from GitHub could not be read: ${message}`, {
     retryable,
     cause: error,

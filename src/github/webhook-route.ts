@@ -31,7 +31,10 @@ export function createWebhookRoute({ connection, secrets, log }: WebhookRouteOpt
     const request = c.req.raw;
     const read = await readDelivery(request, verifiers);
     if ("status" in read) {
-      log.warn({ status: read.status, delivery_id: request.headers.get("x-github-delivery") }, "webhook refused");
+      log.warn(
+        { status: read.status, delivery_id: request.headers.get("x-github-delivery") },
+        "webhook refused",
+      );
       return c.json({ message: read.message }, read.status);
     }
     const stored = await storeDelivery(connection.db, read);
@@ -47,14 +50,16 @@ async function readDelivery(request: Request, verifiers: Webhooks[]): Promise<De
   const signature = request.headers.get("x-hub-signature-256") ?? "";
   if (!GUID.test(guid)) return refuse(400, "The X-GitHub-Delivery header is missing or no GUID.");
   if (!EVENT.test(event)) return refuse(400, "The X-GitHub-Event header is missing or no event name.");
-  if (!signature) return refuse(401, "The X-Hub-Signature-256 header is missing: set a secret on the webhook.");
+  if (!signature)
+    return refuse(401, "The X-Hub-Signature-256 header is missing: set a secret on the webhook.");
   if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? "")) {
     return refuse(415, "Set the webhook's content type to application/json.");
   }
   const body = await readBody(request);
   if (!Buffer.isBuffer(body)) return body;
   const text = body.toString();
-  if (!(await isSigned(text, signature, verifiers))) return refuse(401, "The signature does not match the secret.");
+  if (!(await isSigned(text, signature, verifiers)))
+    return refuse(401, "The signature does not match the secret.");
   const payload = parseObject(text);
   if (!payload) return refuse(400, "The payload is not a JSON object.");
   return {
@@ -96,7 +101,8 @@ async function readBody(request: Request): Promise<Buffer | Refusal> {
   } finally {
     clearTimeout(timer);
   }
-  if (performance.now() - startedAt >= READ_TIMEOUT_MS) return refuse(408, "The payload took over ten seconds.");
+  if (performance.now() - startedAt >= READ_TIMEOUT_MS)
+    return refuse(408, "The payload took over ten seconds.");
   return Buffer.concat(chunks);
 }
 
@@ -110,7 +116,9 @@ async function isSigned(text: string, signature: string, verifiers: Webhooks[]):
 function parseObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
   } catch {
     return null;
   }

@@ -53,7 +53,8 @@ function requireToken(c: Context, token: string): void {
     if (isEqual(password, token)) return;
   }
   throw new Problem(401, "Unauthorized", {
-    detail: "Send the operator's token as `Authorization: Bearer …`; in a browser, as the password of any user.",
+    detail:
+      "Send the operator's token as `Authorization: Bearer …`; in a browser, as the password of any user.",
     headers: { "www-authenticate": 'Basic realm="Repodex", charset="UTF-8"' },
   });
 }

@@ -1,7 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import type { Tables } from "../database/schema.ts";
-import { requestRun } from "../runs/queue.ts";
-import { cancelRunsOf } from "../runs/queue.ts";
+import { cancelRunsOf, requestRun } from "../runs/queue.ts";
 import { reopenReports } from "../runs/reporter.ts";
 
 /** An installation as GitHub lists it. Ids are strings. */
@@ -61,7 +60,11 @@ export async function addRepositories(
     await upsertRepository(trx, installationId, facts, { confirmed: true });
     await reopenReports(trx, facts.id);
     if (facts.archived) continue;
-    await requestRun(trx, { repository_id: facts.id, trigger: "install", delivery_guid: options.delivery_guid });
+    await requestRun(trx, {
+      repository_id: facts.id,
+      trigger: "install",
+      delivery_guid: options.delivery_guid,
+    });
   }
 }
 
@@ -122,7 +125,8 @@ export async function removeRepositories(
     .where("removed_at", "is", null)
     .returning("id")
     .execute();
-  for (const { id } of removed.toSorted((a, b) => Number(BigInt(a.id) - BigInt(b.id)))) await cancelRunsOf(trx, id);
+  for (const { id } of removed.toSorted((a, b) => Number(BigInt(a.id) - BigInt(b.id))))
+    await cancelRunsOf(trx, id);
 }
 
 /** An uninstalled App: everything of the installation is hidden at once. */

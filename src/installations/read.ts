@@ -50,7 +50,9 @@ export async function readRepository(
   repositoryId: string,
 ): Promise<RepositoryView | null> {
   const { rows } = await sql<Row>`
-    select ${COLUMNS} from repositories where ${visibleTo(viewer)} and repositories.id = ${repositoryId}`.execute(db);
+    select ${COLUMNS} from repositories where ${visibleTo(viewer)} and repositories.id = ${repositoryId}`.execute(
+    db,
+  );
   return rows[0] ? toView(rows[0]) : null;
 }
 

@@ -17,7 +17,8 @@ export interface RunEvent {
   error: StoredError | null;
 }
 
-export type NewRunEvent = Pick<RunEvent, "kind" | "message"> & Partial<Pick<RunEvent, "level" | "data" | "error">>;
+export type NewRunEvent = Pick<RunEvent, "kind" | "message"> &
+  Partial<Pick<RunEvent, "level" | "data" | "error">>;
 
 /** Adds to a run's log and wakes its readers. Takes the run's row lock, so the numbers have no gap. */
 export async function appendEvent(db: Kysely<Tables>, runId: string, event: NewRunEvent): Promise<void> {

@@ -60,7 +60,10 @@ export async function executeRun(run: ClaimedRun, options: ExecuteOptions): Prom
   const signal = AbortSignal.any([stop.signal, options.shutdown]);
   const beat = startHeartbeat(run, { ...options, stop });
   try {
-    await orAbandoned(options.perform(run, { signal, log, write: fencedWrite(run, { ...options, stop }) }), signal);
+    await orAbandoned(
+      options.perform(run, { signal, log, write: fencedWrite(run, { ...options, stop }) }),
+      signal,
+    );
     log.info({ duration_ms: Math.round(performance.now() - startedAt) }, "run finished");
   } catch (error) {
     const why = signal.aborted ? signal.reason : error;
@@ -71,7 +74,10 @@ export async function executeRun(run: ClaimedRun, options: ExecuteOptions): Prom
 }
 
 /** Renews the lease; ends the work when the lease is lost, cannot be confirmed for its length, or is cancelled. */
-function startHeartbeat(run: ClaimedRun, { connection, timings, stop }: ExecuteOptions & { stop: AbortController }) {
+function startHeartbeat(
+  run: ClaimedRun,
+  { connection, timings, stop }: ExecuteOptions & { stop: AbortController },
+) {
   const leaseMs = timings.leaseSeconds * 1000;
   let confirmedAt = performance.now();
   let beating = false;
@@ -103,7 +109,11 @@ function fencedWrite(
   let lastEventAt = 0;
   return async (work, moved = {}) =>
     await transaction(connection, async (t) => {
-      const fence: Fence = { leaseSeconds: timings.leaseSeconds, stage: moved.stage, progress: moved.progress };
+      const fence: Fence = {
+        leaseSeconds: timings.leaseSeconds,
+        stage: moved.stage,
+        progress: moved.progress,
+      };
       const { cancelRequested } = await fenceRun(t.trx, run, fence);
       if (cancelRequested) {
         stop.abort(new RunCancelled(run));
@@ -157,7 +167,10 @@ async function giveBack(run: ClaimedRun, options: ExecuteOptions & { error: unkn
   for (let attempt = 1; attempt <= RELEASE_TRIES; attempt += 1) {
     try {
       const state = await release(run, { connection, timings, error });
-      log.info({ state, err: state === "failed" || state === "queued" ? error : undefined }, "run given back");
+      log.info(
+        { state, err: state === "failed" || state === "queued" ? error : undefined },
+        "run given back",
+      );
       return;
     } catch (err) {
       log.warn({ err, attempt }, "run could not be given back");
@@ -185,7 +198,8 @@ async function release(
 function toRelease(error: unknown): Release {
   if (error instanceof ShuttingDown) return { kind: "requeue", reason: "The server was restarted." };
   if (error instanceof RunCancelled) return { kind: "requeue", reason: "Cancelled." };
-  if (error instanceof RateLimited) return { kind: "requeue", reason: error.message, not_before: error.resetAt };
+  if (error instanceof RateLimited)
+    return { kind: "requeue", reason: error.message, not_before: error.resetAt };
   if (error instanceof HeadMoved) return { kind: "requeue", reason: error.message };
   const retryable = error instanceof SourceError ? error.retryable : true;
   return { kind: "failure", error: describeError(error), retryable };

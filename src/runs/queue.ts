@@ -276,7 +276,12 @@ interface HeldRun extends Lease {
 export async function releaseRun(
   connection: Connection,
   lease: Lease,
-  options: { release: Release; timings: RunTimings; only?: "abandoned"; also?: (trx: Kysely<Tables>) => Promise<void> },
+  options: {
+    release: Release;
+    timings: RunTimings;
+    only?: "abandoned";
+    also?: (trx: Kysely<Tables>) => Promise<void>;
+  },
 ): Promise<Released | null> {
   for (let round = 1; ; round += 1) {
     try {
@@ -304,7 +309,9 @@ async function lockHeldRun(
   const { rows } = await sql<HeldRun>`
     select id, epoch, repository_id, mode, priority, requested_by, failures, max_failures, cancel_requested_at,
       cancel_requested_by
-    from runs where id = ${lease.id} and epoch = ${lease.epoch} and state = 'running' ${abandoned}`.execute(trx);
+    from runs where id = ${lease.id} and epoch = ${lease.epoch} and state = 'running' ${abandoned}`.execute(
+    trx,
+  );
   return rows[0] ?? null;
 }
 
@@ -325,7 +332,8 @@ async function releaseLocked(
   }
   const waitMs = failed ? backoffMs(failures, timings.retryBaseMs) * (0.5 + Math.random()) : 0;
   const notBefore =
-    (release.kind === "requeue" && release.not_before) || sql<Date>`clock_timestamp() + make_interval(secs => ${waitMs / 1000})`;
+    (release.kind === "requeue" && release.not_before) ||
+    sql<Date>`clock_timestamp() + make_interval(secs => ${waitMs / 1000})`;
   const why = failed ? release.error.message : release.reason;
   const successor = await trx
     .updateTable("runs")
@@ -404,13 +412,20 @@ async function endSuperseded(
     message: `Replaced by run ${successor}: ${why}`,
     data: { state: "superseded", superseded_by: successor },
   });
-  await appendEvent(trx, successor, { kind: "run.inherited", message: `Takes over from run ${run.id}: ${why}` });
+  await appendEvent(trx, successor, {
+    kind: "run.inherited",
+    message: `Takes over from run ${run.id}: ${why}`,
+  });
   await notify(trx, DUE_CHANNEL);
   return "superseded";
 }
 
 async function endCancelled(trx: Kysely<Tables>, runId: string, by: string | null): Promise<"cancelled"> {
-  await trx.updateTable("runs").set({ ...ENDED, state: "cancelled" }).where("id", "=", runId).execute();
+  await trx
+    .updateTable("runs")
+    .set({ ...ENDED, state: "cancelled" })
+    .where("id", "=", runId)
+    .execute();
   await appendEvent(trx, runId, {
     kind: "run.completed",
     message: by ? `Cancelled by ${by}.` : "Cancelled.",
@@ -470,7 +485,10 @@ export async function cancelRun(
     .executeTakeFirst();
   if (!run) return null;
   if (run.state === "queued") return await endCancelled(trx, runId, by);
-  await appendEvent(trx, runId, { kind: "run.cancelling", message: by ? `${by} asked to cancel.` : "Asked to cancel." });
+  await appendEvent(trx, runId, {
+    kind: "run.cancelling",
+    message: by ? `${by} asked to cancel.` : "Asked to cancel.",
+  });
   return "running";
 }
 

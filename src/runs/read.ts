@@ -51,11 +51,7 @@ const RUN_COLUMNS = sql`
       and (ahead.priority > runs.priority or (ahead.priority = runs.priority and ahead.queued_at < runs.queued_at))
   ) end as position`;
 
-async function selectRuns(
-  db: Kysely<Tables>,
-  viewer: Viewer,
-  rest: RawBuilder<unknown>,
-): Promise<RunView[]> {
+async function selectRuns(db: Kysely<Tables>, viewer: Viewer, rest: RawBuilder<unknown>): Promise<RunView[]> {
   const { rows } = await sql<RunView>`
     select ${RUN_COLUMNS}
     from runs
@@ -85,7 +81,11 @@ export async function listRuns(
 }
 
 /** What runs, what waits and what ended last: the truth about a repository at one moment, in one statement. */
-export async function readStatus(db: Kysely<Tables>, viewer: Viewer, repositoryId: string): Promise<RunStatus> {
+export async function readStatus(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  repositoryId: string,
+): Promise<RunStatus> {
   const runs = await selectRuns(
     db,
     viewer,

@@ -64,11 +64,15 @@ export function createReplyLoop(options: ReplyLoopOptions): LeaseLoop<LeasedRepl
   });
 }
 
-async function settle(leased: LeasedReply, { connection: { db }, replier, log }: ReplyLoopOptions): Promise<void> {
+async function settle(
+  leased: LeasedReply,
+  { connection: { db }, replier, log }: ReplyLoopOptions,
+): Promise<void> {
   try {
     const reply = await readReply(db, leased.id);
     const result = await replier.reply(reply, AbortSignal.timeout(TIMEOUT_MS));
-    if (result.kind === "unreachable") await update(db, leased, { reply_state: "unreachable", reply_error: result.reason });
+    if (result.kind === "unreachable")
+      await update(db, leased, { reply_state: "unreachable", reply_error: result.reason });
     else {
       const done = reply.run === null || reply.run.finished_at !== null;
       await update(db, leased, {
@@ -80,7 +84,8 @@ async function settle(leased: LeasedReply, { connection: { db }, replier, log }:
     }
   } catch (err) {
     log.warn({ err, request_id: leased.id }, "reply could not be written");
-    const seconds = Math.min(MAX_BACKOFF_SECONDS, 2 ** Math.min(leased.reply_failures, 10)) * (0.5 + Math.random());
+    const seconds =
+      Math.min(MAX_BACKOFF_SECONDS, 2 ** Math.min(leased.reply_failures, 10)) * (0.5 + Math.random());
     await update(db, leased, {
       reply_failures: leased.reply_failures + 1,
       reply_error: err instanceof Error ? err.message : String(err),
@@ -115,7 +120,8 @@ async function readReply(db: Kysely<Tables>, requestId: string): Promise<RescanR
     .where("q.id", "=", requestId)
     .executeTakeFirstOrThrow();
   const { run_id, repository_id, owner, name, comment_id, issue_number, ...rest } = row;
-  if (comment_id === null || issue_number === null) throw new Error(`Request ${requestId} came without a comment.`);
+  if (comment_id === null || issue_number === null)
+    throw new Error(`Request ${requestId} came without a comment.`);
   return {
     ...rest,
     comment_id,

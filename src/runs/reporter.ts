@@ -77,7 +77,10 @@ export function createReportLoop(options: ReportLoopOptions): LeaseLoop<LeasedRe
   });
 }
 
-async function settle(leased: LeasedReport, { connection: { db }, reporter, ...options }: ReportLoopOptions): Promise<void> {
+async function settle(
+  leased: LeasedReport,
+  { connection: { db }, reporter, ...options }: ReportLoopOptions,
+): Promise<void> {
   const log = options.log.child({ run_id: leased.run_id, head_sha: leased.head_sha });
   try {
     const report = await readReport(db, leased);
@@ -122,7 +125,15 @@ async function readReport(db: Kysely<Tables>, leased: LeasedReport): Promise<Run
   if (!run) return null;
   const repository = await db
     .selectFrom("repositories")
-    .select(["id", "installation_id", "owner", "name", "archived", "indexed_commit", "indexed_unverified_path"])
+    .select([
+      "id",
+      "installation_id",
+      "owner",
+      "name",
+      "archived",
+      "indexed_commit",
+      "indexed_unverified_path",
+    ])
     .where("id", "=", run.repository_id)
     .executeTakeFirstOrThrow();
   const finished = run.state === "succeeded";
@@ -153,7 +164,10 @@ async function listProblems(db: Kysely<Tables>, repositoryId: string): Promise<F
   return rows.map((row) => ({ ...row, reason: row.reason ?? row.state }));
 }
 
-async function countSkipped(db: Kysely<Tables>, repositoryId: string): Promise<{ state: string; count: number }[]> {
+async function countSkipped(
+  db: Kysely<Tables>,
+  repositoryId: string,
+): Promise<{ state: string; count: number }[]> {
   const { rows } = await sql<{ state: string; count: number }>`
     select state, count(*)::int as count from files
     where repository_id = ${repositoryId} and state not in ('indexed', 'encoding', 'unreadable')
@@ -196,14 +210,16 @@ async function closeReport(db: Kysely<Tables>, leased: LeasedReport, reason: str
 }
 
 async function postponeReport(db: Kysely<Tables>, leased: LeasedReport, error: unknown): Promise<void> {
-  const retryAt = error instanceof Error && "resetAt" in error && error.resetAt instanceof Date ? error.resetAt : null;
+  const retryAt =
+    error instanceof Error && "resetAt" in error && error.resetAt instanceof Date ? error.resetAt : null;
   const seconds = Math.min(MAX_BACKOFF_SECONDS, 2 ** Math.min(leased.failures, 10));
   await db
     .updateTable("check_reports")
     .set({
       lease_until: null,
       failures: leased.failures + 1,
-      not_before: retryAt ?? sql<Date>`clock_timestamp() + make_interval(secs => ${seconds * (0.5 + Math.random())})`,
+      not_before:
+        retryAt ?? sql<Date>`clock_timestamp() + make_interval(secs => ${seconds * (0.5 + Math.random())})`,
       error: error instanceof Error ? error.message : String(error),
     })
     .where(ownedReport(leased))
@@ -214,5 +230,7 @@ async function postponeReport(db: Kysely<Tables>, leased: LeasedReport, error: u
 export async function reopenReports(trx: Kysely<Tables>, repositoryId: string): Promise<void> {
   await sql`
     update check_reports set state = 'open', not_before = clock_timestamp(), error = null
-    where state = 'unreachable' and run_id in (select id from runs where repository_id = ${repositoryId})`.execute(trx);
+    where state = 'unreachable' and run_id in (select id from runs where repository_id = ${repositoryId})`.execute(
+    trx,
+  );
 }

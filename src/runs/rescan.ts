@@ -10,8 +10,10 @@ export type RescanOutcome =
 
 const REFUSALS: Record<RescanRefusal, string> = {
   unknown_repository: "Repodex is not installed on this repository.",
-  archived: "This repository is archived, so it cannot change; its index is kept as it is. Unarchive it to scan again.",
-  suspended: "The Repodex installation is suspended. Unsuspend it in the GitHub settings of its owner, then ask again.",
+  archived:
+    "This repository is archived, so it cannot change; its index is kept as it is. Unarchive it to scan again.",
+  suspended:
+    "The Repodex installation is suspended. Unsuspend it in the GitHub settings of its owner, then ask again.",
   removed: "Repodex was removed from this repository. Add it to the installation again, then ask again.",
 };
 

@@ -24,7 +24,13 @@ export interface Lease {
 }
 
 /** Work a person asked for goes before work a push asked for, and that before background work. */
-export const PRIORITY: Record<RunTrigger, number> = { install: 0, schedule: 0, push: 10, rescan: 20, rerun: 20 };
+export const PRIORITY: Record<RunTrigger, number> = {
+  install: 0,
+  schedule: 0,
+  push: 10,
+  rescan: 20,
+  rerun: 20,
+};
 
 export function isFinal(state: RunState): state is FinalState {
   return state !== "queued" && state !== "running";

@@ -27,7 +27,10 @@ interface FetchContext extends ScanTools {
  * Fetches, verifies, classifies, chunks and stores the blobs that are not stored yet: from one streamed archive
  * when much is missing, else in batches. Answers the SHAs that could not be read, each with its reason.
  */
-export async function fetchMissing(entries: TreeEntry[], context: FetchContext): Promise<Map<string, string>> {
+export async function fetchMissing(
+  entries: TreeEntry[],
+  context: FetchContext,
+): Promise<Map<string, string>> {
   const wanted = new Map<string, TreeEntry>();
   let done = 0;
   let total = 0;
@@ -65,7 +68,9 @@ async function readArchive(
   context: FetchContext & { sink: BlobSink },
 ): Promise<void> {
   const shaOfPath = new Map(
-    entries.filter((entry) => wanted.has(entry.sha)).map((entry) => [entry.path.toString("latin1"), entry.sha]),
+    entries
+      .filter((entry) => wanted.has(entry.sha))
+      .map((entry) => [entry.path.toString("latin1"), entry.sha]),
   );
   const isWanted = (path: Buffer) => {
     const sha = shaOfPath.get(path.toString("latin1"));
@@ -88,7 +93,8 @@ async function readSingly(
   const blobs = [...wanted.values()].map(({ sha, size }) => ({ sha, size }));
   for await (const { sha, content } of context.source.readBlobs(blobs, context.signal)) {
     if (content === null) unreadable.set(sha, "GitHub does not have this file's content.");
-    else if (gitBlobSha(content) !== sha) unreadable.set(sha, "GitHub delivered bytes that do not hash to the file's SHA.");
+    else if (gitBlobSha(content) !== sha)
+      unreadable.set(sha, "GitHub delivered bytes that do not hash to the file's SHA.");
     else await context.sink.add(sha, content);
   }
   return unreadable;
@@ -131,7 +137,12 @@ class BlobSink {
     }
     const { run } = this.#context;
     await this.#context.write(
-      (t) => storeBlobs(t, { repository_id: run.repository_id, run_id: run.id, replace: run.mode === "full" }, batch),
+      (t) =>
+        storeBlobs(
+          t,
+          { repository_id: run.repository_id, run_id: run.id, replace: run.mode === "full" },
+          batch,
+        ),
       { stage: "reading files", progress: this.#progress },
     );
     this.#batch = [];

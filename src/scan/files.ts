@@ -38,7 +38,10 @@ export function assembleFiles(
   },
 ): FileRow[] {
   const flagsOf = linguistFlags(
-    [...context.attributes].map(([path, text]) => ({ dir: path.slice(0, -".gitattributes".length - 1), text })),
+    [...context.attributes].map(([path, text]) => ({
+      dir: path.slice(0, -".gitattributes".length - 1),
+      text,
+    })),
   );
   return entries.map((entry) => {
     const { path, path_bytes } = displayPath(entry.path);
@@ -64,7 +67,10 @@ function stateOf(
   if (skipped) return skipped;
   const blob = context.blobs.get(entry.sha);
   if (blob) return { state: blob.state, reason: blob.state === "indexed" ? null : reasonFor(blob.state) };
-  return { state: "unreadable", reason: context.unreadable.get(entry.sha) ?? "GitHub did not deliver this file." };
+  return {
+    state: "unreadable",
+    reason: context.unreadable.get(entry.sha) ?? "GitHub did not deliver this file.",
+  };
 }
 
 /** What must be written to turn the manifest `previous` into `next`. */

@@ -51,7 +51,8 @@ async function rereadTree(
     for (const tree of level) {
       for (const child of trees.get(tree.sha) ?? []) {
         const path = tree.path.length === 0 ? child.name : Buffer.concat([tree.path, SLASH, child.name]);
-        if (child.mode !== "040000") entries.push({ path, mode: child.mode, sha: child.sha, size: child.size });
+        if (child.mode !== "040000")
+          entries.push({ path, mode: child.mode, sha: child.sha, size: child.size });
         else {
           const known = agreeing.get(child.sha);
           if (known === undefined) next.push({ path, sha: child.sha });
@@ -74,6 +75,7 @@ function directoryOf(path: string): string {
 function* moveTree(byDirectory: Map<string, TreeEntry[]>, from: string, to: Buffer): Generator<TreeEntry> {
   for (const [directory, entries] of byDirectory) {
     if (directory !== from && !directory.startsWith(`${from}/`)) continue;
-    for (const entry of entries) yield { ...entry, path: Buffer.concat([to, entry.path.subarray(from.length)]) };
+    for (const entry of entries)
+      yield { ...entry, path: Buffer.concat([to, entry.path.subarray(from.length)]) };
   }
 }

@@ -4,7 +4,7 @@ import type { Transaction } from "../database/connect.ts";
 import type { RunMode, RunProgress, RunTrigger } from "../database/schema.ts";
 import { fetchMissing } from "./fetch.ts";
 import { assembleFiles, diffFiles, type FileRow } from "./files.ts";
-import { type TreeEntry } from "./manifest.ts";
+import type { TreeEntry } from "./manifest.ts";
 import { type Proof, proveManifest } from "./prove.ts";
 import type { Head, Source } from "./source.ts";
 import {
@@ -58,10 +58,13 @@ export interface ScanTools {
 export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<void> {
   const head = await resolveHead(run, tools);
   if (!head) return await finishEmpty(run, tools);
-  const indexed = await tools.write(async (t) => {
-    await tools.setHead(t, head);
-    return await readIndexed(t.trx, run.repository_id);
-  }, { stage: "listing files" });
+  const indexed = await tools.write(
+    async (t) => {
+      await tools.setHead(t, head);
+      return await readIndexed(t.trx, run.repository_id);
+    },
+    { stage: "listing files" },
+  );
   if (isCurrent(run, head, indexed)) return await finishUnchanged(run, tools);
 
   const listing = await tools.source.readTree(head.tree_sha, tools.signal);
@@ -83,13 +86,16 @@ async function resolveHead(run: ScanRun, tools: ScanTools): Promise<Head | null>
 }
 
 /** True when there is provably nothing to do. A person's request looks at the tree all the same. */
-function isCurrent(run: ScanRun, head: Head, indexed: { commit: string; branch: string | null; verified: boolean } | null) {
+function isCurrent(
+  run: ScanRun,
+  head: Head,
+  indexed: { commit: string; branch: string | null; verified: boolean } | null,
+) {
   const byPerson = run.trigger === "rescan" || run.trigger === "rerun";
   return (
     !byPerson &&
     run.mode === "incremental" &&
-    indexed !== null &&
-    indexed.verified &&
+    indexed?.verified === true &&
     indexed.commit === head.sha &&
     indexed.branch === head.branch
   );
@@ -99,7 +105,10 @@ async function finishEmpty(run: ScanRun, tools: ScanTools): Promise<void> {
   await tools.write(
     async (t) => {
       await publishManifest(t, { repository_id: run.repository_id, head: null });
-      await tools.finish(t, { verified: null, message: "The repository has no commits: nothing to index yet." });
+      await tools.finish(t, {
+        verified: null,
+        message: "The repository has no commits: nothing to index yet.",
+      });
     },
     { stage: "publishing", progress: { files_total: 0, files_done: 0 } },
   );

@@ -68,10 +68,14 @@ export class RateLimited extends SourceError {
   readonly resetAt: Date;
 
   constructor(resetAt: Date, cause?: unknown) {
-    super("rate_limited", `GitHub's rate limit is used up until ${resetAt.toISOString().slice(11, 16)} UTC.`, {
-      retryable: true,
-      cause,
-    });
+    super(
+      "rate_limited",
+      `GitHub's rate limit is used up until ${resetAt.toISOString().slice(11, 16)} UTC.`,
+      {
+        retryable: true,
+        cause,
+      },
+    );
     this.resetAt = resetAt;
   }
 }
@@ -81,7 +85,10 @@ export class HeadMoved extends SourceError {
   override readonly name = "HeadMoved";
 
   constructor(sha: string, cause?: unknown) {
-    super("head_moved", `Commit ${sha.slice(0, 7)} was replaced while it was being read.`, { retryable: true, cause });
+    super("head_moved", `Commit ${sha.slice(0, 7)} was replaced while it was being read.`, {
+      retryable: true,
+      cause,
+    });
   }
 }
 
@@ -90,7 +97,8 @@ export function describeError(error: unknown): StoredError {
   const message = error instanceof Error ? error.message : String(error);
   const cause = error instanceof Error ? causeOf(error) : null;
   if (error instanceof SourceError) return { code: error.code, message, cause };
-  const pgCode = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
+  const pgCode =
+    error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
   if (pgCode && /^[0-9A-Z]{5}$/.test(pgCode)) {
     return { code: "database_error", message: `The database refused a statement: ${message}`, cause: pgCode };
   }

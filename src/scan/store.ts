@@ -40,7 +40,9 @@ export async function listBlobs(
   repositoryId: string,
 ): Promise<Map<string, { state: BlobState; run_id: string }>> {
   const { rows } = await sql<{ sha: string; state: BlobState; run_id: string }>`
-    select encode(sha, 'hex') as sha, state, run_id from blobs where repository_id = ${repositoryId}`.execute(db);
+    select encode(sha, 'hex') as sha, state, run_id from blobs where repository_id = ${repositoryId}`.execute(
+    db,
+  );
   return new Map(rows.map(({ sha, state, run_id }) => [sha, { state, run_id }]));
 }
 
@@ -95,7 +97,14 @@ export async function storeBlobs(
     table: "chunks",
     columns: CHUNK_COLUMNS,
     rows: keyed.flatMap(({ key, chunks }) =>
-      chunks.map((chunk) => [repository_id, key, chunk.ordinal, chunk.start_line, chunk.start_column, chunk.text]),
+      chunks.map((chunk) => [
+        repository_id,
+        key,
+        chunk.ordinal,
+        chunk.start_line,
+        chunk.start_column,
+        chunk.text,
+      ]),
     ),
   });
 }
@@ -229,7 +238,9 @@ async function removeFiles(
       and path = any(${plain})`.execute(trx);
   }
   if (raw.length > 0) {
-    await sql`delete from files where repository_id = ${repositoryId} and path_bytes = any(${raw})`.execute(trx);
+    await sql`delete from files where repository_id = ${repositoryId} and path_bytes = any(${raw})`.execute(
+      trx,
+    );
   }
 }
 

@@ -1,4 +1,9 @@
-import { addRepositories, confirmInstallation, removeInstallation, removeRepositories } from "../../installations/installations.ts";
+import {
+  addRepositories,
+  confirmInstallation,
+  removeInstallation,
+  removeRepositories,
+} from "../../installations/installations.ts";
 import { bounded, octokitFor } from "../client.ts";
 import { translateError } from "../errors.ts";
 import { type EventContext, settleDelivery } from "./context.ts";

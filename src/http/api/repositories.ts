@@ -41,7 +41,9 @@ export function createRepositoryRoutes(connection: Connection): Hono {
     });
     const ids = repositories.map(({ id }) => id);
     const active = await listActiveRuns(db, c.var.viewer, ids);
-    return c.json(page(repositories, { limit, key: ({ id }) => id, json: (row) => repositoryJson(row, active) }));
+    return c.json(
+      page(repositories, { limit, key: ({ id }) => id, json: (row) => repositoryJson(row, active) }),
+    );
   });
 
   routes.get("/:id", async (c) => {
@@ -69,11 +71,14 @@ export function createRepositoryRoutes(connection: Connection): Hono {
     const path = textParameter(c, "path");
     const pathBase64 = textParameter(c, "path_base64");
     if ((path === null) === (pathBase64 === null)) throw badRequest("Give either path or path_base64.");
-    if (pathBase64 !== null && !/^[A-Za-z0-9+/]+={0,2}$/.test(pathBase64)) throw badRequest("path_base64 is not base64.");
+    if (pathBase64 !== null && !/^[A-Za-z0-9+/]+={0,2}$/.test(pathBase64))
+      throw badRequest("path_base64 is not base64.");
     const file = await readFile(db, c.var.viewer, { repository_id: id, path, path_base64: pathBase64 });
     if (!file) throw notFound("file in the indexed commit");
     if (file.state !== "indexed") {
-      throw new Problem(422, "Not indexed", { detail: `${file.path} is not indexed: ${file.reason ?? file.state}` });
+      throw new Problem(422, "Not indexed", {
+        detail: `${file.path} is not indexed: ${file.reason ?? file.state}`,
+      });
     }
     const { text, state: _, reason: __, ...rest } = file;
     return c.json({ ...rest, start_line: 1, end_line: file.total_lines, content: text });

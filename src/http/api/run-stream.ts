@@ -53,7 +53,13 @@ export function createRunStream(options: RunStreamOptions): Response {
   });
 }
 
-async function* readFrames({ db, changes, viewer, run, afterSeq }: RunStreamOptions): AsyncGenerator<string, void, void> {
+async function* readFrames({
+  db,
+  changes,
+  viewer,
+  run,
+  afterSeq,
+}: RunStreamOptions): AsyncGenerator<string, void, void> {
   let seq = afterSeq;
   yield ": connected\n\n";
   while (!changes.closed) {

@@ -43,7 +43,13 @@ export function createRunRoutes(connection: Connection, changes: RunChanges): Ho
   routes.get("/:id/events", async (c) => {
     const run = await requireRun(c);
     const last = Number(c.req.header("last-event-id") ?? 0);
-    return createRunStream({ db, changes, viewer: c.var.viewer, run, afterSeq: Number.isInteger(last) ? last : 0 });
+    return createRunStream({
+      db,
+      changes,
+      viewer: c.var.viewer,
+      run,
+      afterSeq: Number.isInteger(last) ? last : 0,
+    });
   });
 
   return routes;

@@ -1,5 +1,5 @@
-import type { RepositoryView } from "../../installations/read.ts";
 import type { RunProgress } from "../../database/schema.ts";
+import type { RepositoryView } from "../../installations/read.ts";
 import type { RunView } from "../../runs/read.ts";
 import type { FileView } from "../../scan/read.ts";
 
@@ -46,7 +46,11 @@ export function repositoryJson(repository: RepositoryView, active: RunView[]) {
   const own = active.filter((run) => run.repository_id === repository.id);
   const running = own.find((run) => run.state === "running");
   const queued = own.find((run) => run.state === "queued");
-  return { ...repository, running: running ? runJson(running) : null, queued: queued ? runJson(queued) : null };
+  return {
+    ...repository,
+    running: running ? runJson(running) : null,
+    queued: queued ? runJson(queued) : null,
+  };
 }
 
 export function fileJson({ path_base64, ...file }: FileView) {

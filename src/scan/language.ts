@@ -1,0 +1,108 @@
+import * as linguist from "linguist-languages";
+
+/**
+ * What an extension that several languages share most often means. The others go to the language that names the
+ * extension first, programming languages before the rest. Their content is not looked at.
+ */
+const PREFERRED: Record<string, string> = {
+  ".as": "ActionScript",
+  ".b": "Brainfuck",
+  ".bas": "Visual Basic 6.0",
+  ".bb": "BitBake",
+  ".cl": "OpenCL",
+  ".cls": "Apex",
+  ".es": "JavaScript",
+  ".ex": "Elixir",
+  ".f": "Fortran",
+  ".fcgi": "Perl",
+  ".for": "Fortran",
+  ".frag": "GLSL",
+  ".frm": "VBA",
+  ".fs": "F#",
+  ".fx": "HLSL",
+  ".g": "GAP",
+  ".gs": "JavaScript",
+  ".h": "C",
+  ".hh": "C++",
+  ".html": "HTML",
+  ".i": "SWIG",
+  ".inc": "PHP",
+  ".l": "Lex",
+  ".lisp": "Common Lisp",
+  ".m": "Objective-C",
+  ".md": "Markdown",
+  ".mod": "Modula-2",
+  ".mm": "Objective-C++",
+  ".ms": "Roff",
+  ".n": "Roff",
+  ".nl": "NewLisp",
+  ".odin": "Odin",
+  ".p": "OpenEdge ABL",
+  ".pl": "Perl",
+  ".plist": "XML Property List",
+  ".pm": "Perl",
+  ".pp": "Puppet",
+  ".pro": "QMake",
+  ".properties": "Java Properties",
+  ".r": "R",
+  ".rs": "Rust",
+  ".s": "Unix Assembly",
+  ".sc": "Scala",
+  ".scm": "Scheme",
+  ".sls": "Salt",
+  ".sol": "Solidity",
+  ".spec": "RPM Spec",
+  ".sql": "SQL",
+  ".t": "Perl",
+  ".toc": "TeX",
+  ".ts": "TypeScript",
+  ".tsx": "TSX",
+  ".txt": "Text",
+  ".v": "Verilog",
+  ".yaml": "YAML",
+  ".yml": "YAML",
+  ".yy": "Yacc",
+};
+
+interface Language {
+  name: string;
+  type: string;
+  extensions?: readonly string[] | undefined;
+  filenames?: readonly string[] | undefined;
+}
+
+const languages: Language[] = Object.values(linguist);
+const byFilename = new Map(
+  languages.flatMap((language) => (language.filenames ?? []).map((name) => [name, language.name])),
+);
+const byExtension = new Map<string, string>();
+for (const [extension, candidates] of Map.groupBy(
+  languages.flatMap(extensionsOf),
+  ([extension]) => extension,
+)) {
+  const best = candidates
+    .map(([, language]) => language)
+    .reduce((a, b) => (rank(b, extension) > rank(a, extension) ? b : a));
+  byExtension.set(extension, PREFERRED[extension] ?? best.name);
+}
+
+function extensionsOf(language: Language): [string, Language][] {
+  return (language.extensions ?? []).map((extension) => [extension.toLowerCase(), language]);
+}
+
+function rank(language: Language, extension: string): number {
+  return (language.extensions?.[0] === extension ? 2 : 0) + (language.type === "programming" ? 1 : 0);
+}
+
+/** A file's language as GitHub's linguist names it, from its name alone; null where none is known. */
+export function languageOf(path: string): string | null {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const exact = byFilename.get(name);
+  if (exact !== undefined) return exact;
+  const lower = name.toLowerCase();
+  for (let dot = lower.indexOf("."); dot !== -1; dot = lower.indexOf(".", dot + 1)) {
+    const language = byExtension.get(lower.slice(dot));
+    if (language !== undefined) return language;
+  }
+  return null;
+}

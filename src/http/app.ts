@@ -1,0 +1,77 @@
+import { type Context, Hono } from "hono";
+import { secureHeaders } from "hono/secure-headers";
+import { sql } from "kysely";
+import type { Logger } from "pino";
+import type { Connection } from "../database/connect.ts";
+import { isMigrated } from "../database/migrate.ts";
+import { type AccessOptions, requireAccess } from "./access.ts";
+import { createRepositoryRoutes } from "./api/repositories.ts";
+import { createRunRoutes } from "./api/runs.ts";
+import { problemPage } from "./pages/problem.ts";
+import { createPageRoutes, createStaticRoutes } from "./pages/routes.ts";
+import { notFound, Problem, sendProblem } from "./problem.ts";
+import type { RunChanges } from "./run-changes.ts";
+
+export interface HttpOptions {
+  connection: Connection;
+  access: AccessOptions;
+  changes: RunChanges;
+  log: Logger;
+}
+
+/** The API, the pages and the two probes. */
+export function createHttpApp({ connection, access, changes, log }: HttpOptions): Hono {
+  const app = new Hono();
+  app.use(secureHeaders({ contentSecurityPolicy: CONTENT_SECURITY_POLICY, referrerPolicy: "same-origin" }));
+  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  app.get("/readyz", async (c) => {
+    const fault = await findFault(connection);
+    return fault
+      ? sendProblem(c, new Problem(503, "Not ready", { detail: fault }))
+      : c.json({ status: "ready" });
+  });
+  app.route("/static", createStaticRoutes());
+  app.use(requireAccess(access));
+  app.use(async (c, next) => {
+    await next();
+    if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
+  });
+  app.route("/api/v1/repositories", createRepositoryRoutes(connection));
+  app.route("/api/v1/runs", createRunRoutes(connection, changes));
+  app.route("/", createPageRoutes(connection));
+  app.notFound((c) => answer(c, notFound("address")));
+  app.onError((error, c) => {
+    if (error instanceof Problem) return answer(c, error);
+    log.error({ err: error, method: c.req.method, path: c.req.path }, "request failed");
+    return answer(
+      c,
+      new Problem(500, "Internal error", { detail: "Something failed here; the server's log says what." }),
+    );
+  });
+  return app;
+}
+
+/** Pages carry no script and nothing from elsewhere. */
+const CONTENT_SECURITY_POLICY = {
+  defaultSrc: ["'none'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'"],
+  formAction: ["'self'"],
+  frameAncestors: ["'none'"],
+  baseUri: ["'none'"],
+};
+
+async function findFault({ db }: Connection): Promise<string | null> {
+  try {
+    await sql`select 1`.execute(db);
+    return (await isMigrated(db)) ? null : "The database is not migrated yet.";
+  } catch {
+    return "The database does not answer.";
+  }
+}
+
+/** Problems as JSON to programs, as a page to people. */
+function answer(c: Context, problem: Problem): Response | Promise<Response> {
+  const wantsPage = !c.req.path.startsWith("/api/") && (c.req.header("accept") ?? "").includes("text/html");
+  return wantsPage ? c.html(problemPage(problem), problem.status, problem.headers) : sendProblem(c, problem);
+}

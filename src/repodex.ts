@@ -1,0 +1,162 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { Logger } from "pino";
+import { type Config, loadApiToken } from "./config.ts";
+import { type Connection, connect } from "./database/connect.ts";
+import { startEmbedded } from "./database/embedded.ts";
+import { migrate } from "./database/migrate.ts";
+import { createInbox } from "./deliveries/inbox.ts";
+import { createDeliveryHandler } from "./github/app.ts";
+import { createCheckRunReporter } from "./github/check-run.ts";
+import { createGitHubApp, type GitHubApp, octokitFor } from "./github/client.ts";
+import { createReplier } from "./github/rescan-reply.ts";
+import { createSource } from "./github/source.ts";
+import { createWebhookRoute } from "./github/webhook-route.ts";
+import type { AccessOptions } from "./http/access.ts";
+import { createHttpApp } from "./http/app.ts";
+import { RunChanges } from "./http/run-changes.ts";
+import { refreshRepository } from "./installations/installations.ts";
+import type { Perform } from "./runs/execute.ts";
+import { finishRun, setHead } from "./runs/queue.ts";
+import { createReplyLoop } from "./runs/replies.ts";
+import { createReportLoop } from "./runs/reporter.ts";
+import { Worker } from "./runs/worker.ts";
+import { scanRepository } from "./scan/scan.ts";
+import { type RunningServer, startServer } from "./server.ts";
+
+const RETRY_BASE_MS = 5_000;
+/** Each slot may hold a transaction and a beat; the loops and the pages need some beside. */
+const CONNECTIONS_BESIDE_SLOTS = 16;
+
+export interface Repodex {
+  url: string;
+  /** Takes nothing new, gives running scans back to the queue, and lets go of the database. */
+  close(): Promise<void>;
+}
+
+/** Starts everything a replica is: database, server, inbox, worker, and what tells GitHub about it. */
+export async function startRepodex(config: Config, log: Logger): Promise<Repodex> {
+  const embedded = config.databaseUrl === null ? await startEmbedded({ dataDir: config.dataDir, log }) : null;
+  const connection = connect({
+    connection: embedded?.connection ?? { connectionString: config.databaseUrl ?? "" },
+    log,
+    leaseSeconds: config.leaseSeconds,
+    maxConnections: config.runSlots * 2 + CONNECTIONS_BESIDE_SLOTS,
+  });
+  try {
+    await migrate(connection, { log });
+    const stop = await startParts(config, { connection, log });
+    return {
+      url: stop.url,
+      async close() {
+        await stop.close();
+        await connection.close();
+        await embedded?.stop();
+      },
+    };
+  } catch (error) {
+    await connection.close();
+    await embedded?.stop();
+    throw error;
+  }
+}
+
+async function startParts(
+  config: Config,
+  { connection, log }: { connection: Connection; log: Logger },
+): Promise<Repodex> {
+  const app = createGitHubApp(
+    {
+      appId: config.appId,
+      privateKey: config.privateKey,
+      webhookSecret: config.webhookSecrets[0] ?? "",
+      baseUrl: config.githubUrl,
+    },
+    log,
+  );
+  const changes = new RunChanges(connection);
+  const server = await listen(config, { connection, changes, log }).catch(async (error: unknown) => {
+    await changes.close();
+    throw error;
+  });
+  const publicUrl = config.publicUrl ?? server.url;
+  const worker = new Worker({
+    connection,
+    timings: {
+      leaseSeconds: config.leaseSeconds,
+      stallSeconds: config.stallSeconds,
+      retryBaseMs: RETRY_BASE_MS,
+    },
+    slots: config.runSlots,
+    name: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`,
+    perform: createPerform(config, { app, connection }),
+    log,
+  });
+  const handle = createDeliveryHandler({ app, appId: config.appId, connection, log });
+  const loops = [
+    createInbox({ connection, handle, log }),
+    createReportLoop({ connection, reporter: createCheckRunReporter({ app, publicUrl }), log }),
+    createReplyLoop({ connection, replier: createReplier({ app, publicUrl }), log }),
+    worker,
+  ];
+  for (const loop of loops) loop.start();
+  return {
+    url: server.url,
+    async close() {
+      await changes.close();
+      await server.close();
+      await Promise.all(loops.map((loop) => loop.stop()));
+    },
+  };
+}
+
+async function listen(
+  config: Config,
+  { connection, changes, log }: { connection: Connection; changes: RunChanges; log: Logger },
+): Promise<RunningServer> {
+  const access = chooseAccess(config);
+  return await startServer({
+    webhooks: createWebhookRoute({ connection, secrets: [...config.webhookSecrets], log }),
+    http: createHttpApp({ connection, access, changes, log }),
+    host: config.host,
+    port: config.port,
+  });
+}
+
+function chooseAccess(config: Config): AccessOptions {
+  if (config.access === "open") return { kind: "open" };
+  if (config.apiToken) return { kind: "token", token: config.apiToken };
+  const { token, created } = loadApiToken(config.dataDir);
+  // To the terminal, not the log: it is shown this once.
+  if (created)
+    process.stdout.write(`The operator's API token (kept in ${config.dataDir}/api-token): ${token}\n`);
+  return { kind: "token", token };
+}
+
+/** What a worker does with a run: scan its repository, as GitHub shows it to the installation that has it now. */
+function createPerform(
+  config: Config,
+  { app, connection }: { app: GitHubApp; connection: Connection },
+): Perform {
+  const { maxFileBytes, maxRepositoryBytes } = config;
+  return async (run, tools) => {
+    const repository = await connection.db
+      .selectFrom("repositories")
+      .select(["id", "owner", "name"])
+      .where("id", "=", run.repository_id)
+      .executeTakeFirstOrThrow();
+    const source = createSource({
+      octokit: await octokitFor(app, run.installation_id),
+      repository,
+      limits: { maxFileBytes, maxRepositoryBytes },
+      onSeen: (seen) => refreshRepository(connection.db, seen),
+    });
+    await scanRepository(run, {
+      ...tools,
+      source,
+      limits: { maxFileBytes },
+      setHead: ({ trx }, head) => setHead(trx, run, head),
+      finish: ({ trx }, result) => finishRun(trx, run, result),
+    });
+  };
+}

@@ -1,0 +1,44 @@
+import type { Server } from "node:http";
+import { createAdaptorServer } from "@hono/node-server";
+import { Hono } from "hono";
+
+/** Headers and body of any request must be in by then; the webhook route is stricter. */
+const REQUEST_TIMEOUT_MS = 60_000;
+/** What streams may take to notice that the server stops. */
+const CLOSE_GRACE_MS = 2_000;
+
+export interface RunningServer {
+  /** Its own address, without a trailing slash. */
+  url: string;
+  close(): Promise<void>;
+}
+
+/** Serves GitHub's webhooks and everything of ours on one port. Rejects when the port cannot be had. */
+export async function startServer(options: {
+  webhooks: Hono;
+  http: Hono;
+  host: string;
+  port: number;
+}): Promise<RunningServer> {
+  const app = new Hono();
+  app.route("/api/github/webhooks", options.webhooks);
+  app.mount("/", options.http.fetch);
+  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  const address = server.address();
+  const port = typeof address === "object" && address ? address.port : options.port;
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  return { url: `http://${host}:${port}`, close: () => close(server) };
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+  await closed;
+  clearTimeout(timer);
+}

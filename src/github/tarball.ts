@@ -17,7 +17,7 @@ const HEADER_ALLOWANCE_BYTES = 1024 ** 3;
 const MAX_ENTRIES = 5_000_000;
 /** gzip cannot do better than 1,032 to 1; source code stays far below this. zlib.net/zlib_tech.html */
 const MAX_RATIO = 500;
-const RATIO_FROM_BYTES = 256 * 1024 * 1024;
+const RATIO_FROM_BYTES = 64 * 1024 * 1024;
 const GUNZIP_CHUNK_BYTES = 256 * 1024;
 
 /** The archive ended early: worth another try. */

@@ -22,8 +22,6 @@ import { CHILD_ENV, giveTo, type Home, openHome } from "./embedded-home.ts";
 import { isPidTaken, isProvablyNotServer, processIdentity, readPostmaster } from "./embedded-process.ts";
 import { ServerUser } from "./embedded-users.ts";
 
-export { EmbeddedUnsupported } from "./embedded-errors.ts";
-
 const DATABASE = "repodex";
 const PORT = 5432;
 /** A Unix socket's path, in bytes, on Linux; macOS has 103. */

@@ -2,6 +2,8 @@ export type RescanCommand =
   | { kind: "rescan"; mode: "incremental" | "full" }
   | { kind: "unknown_option"; option: string };
 
+/** Templates hide their instructions in comments; a hidden command is nobody's wish. */
+const HTML_COMMENT = /<!--[\s\S]*?(?:-->|$)/g;
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
 
 /**
@@ -10,7 +12,7 @@ const FENCE = /^ {0,3}(`{3,}|~{3,})/;
  */
 export function parseRescanCommand(body: string): RescanCommand | null {
   let fence: string | null = null;
-  for (const line of body.split(/\r\n|\n|\r/)) {
+  for (const line of body.replace(HTML_COMMENT, "").split(/\r\n|\n|\r/)) {
     const mark = FENCE.exec(line)?.[1];
     if (fence !== null) {
       if (mark?.startsWith(fence) && line.trim() === mark) fence = null;
@@ -22,9 +24,9 @@ export function parseRescanCommand(body: string): RescanCommand | null {
     }
     if (/^( {4}|\t)/.test(line)) continue; // indented code
     const [command, option, ...rest] = line.trim().split(/\s+/);
-    if (command !== "/rescan") continue;
+    if (command?.toLowerCase() !== "/rescan") continue;
     if (option === undefined) return { kind: "rescan", mode: "incremental" };
-    if (option === "full" && rest.length === 0) return { kind: "rescan", mode: "full" };
+    if (option.toLowerCase() === "full" && rest.length === 0) return { kind: "rescan", mode: "full" };
     return { kind: "unknown_option", option: [option, ...rest].join(" ") };
   }
   return null;

@@ -154,7 +154,11 @@ export async function transaction<T>(
   try {
     await client.query("begin");
     const result = await work({ trx, client });
-    await client.query("commit");
+    // PostgreSQL answers the commit of a failed transaction with ROLLBACK, not with an error.
+    const { command } = await client.query("commit");
+    if (command !== "COMMIT") {
+      throw new Error("The transaction was rolled back, since one of its statements had failed unnoticed.");
+    }
     return result;
   } catch (error) {
     await client.query("rollback").catch((cause: Error) => {

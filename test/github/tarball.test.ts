@@ -22,7 +22,7 @@ type Entry = {
 async function tarOf(entries: Entry[]): Promise<Buffer> {
   const tar = pack();
   const pieces: Buffer[] = [];
-  tar.on("data", (piece: Buffer) => pieces.push(piece));
+  tar.on("data", (piece) => pieces.push(piece as Buffer));
   for (const { name, content = "", type = "file", pax } of entries) {
     tar.entry(
       { name, type, ...(pax && { pax }), ...(type === "symlink" && { linkname: "x" }) } as never,

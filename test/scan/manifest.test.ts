@@ -37,7 +37,7 @@ function entry(name: string | Buffer, mode = "100644", sha = EMPTY_BLOB_SHA): Tr
 
 const name = fc
   .uint8Array({ minLength: 1, maxLength: 4 })
-  .map((bytes) => Buffer.from(bytes).map((byte) => (byte === 0 || byte === 0x2f ? 0x61 : byte)))
+  .map((bytes) => Buffer.from(bytes.map((byte) => (byte === 0 || byte === 0x2f ? 0x61 : byte))))
   .filter((bytes) => !/^\.git$/i.test(bytes.toString("latin1")) && !/^\.\.?$/.test(bytes.toString("latin1")))
   .filter((bytes) => !/git/i.test(bytes.toString("latin1")));
 const anyPath = fc

@@ -1,0 +1,115 @@
+import { describe, expect, test } from "vitest";
+import { useDatabase } from "../support/database.ts";
+import { createRepository } from "../support/git.ts";
+import { type RunJson, startJourney } from "../support/journey.ts";
+
+const database = useDatabase();
+
+describe("an installation", () => {
+  test("leads to an index that is the commit, and to a check run that says so", async () => {
+    const journey = await startJourney(database);
+
+    await journey.install();
+
+    expect(await journey.expectTruth()).toEqual({ files: 4, texts: 3 });
+    const head = await journey.git.head();
+    expect(journey.simulator.checkRuns).toHaveLength(1);
+    expect(journey.simulator.checkRuns[0]).toMatchObject({
+      head_sha: head,
+      status: "completed",
+      conclusion: "success",
+      output: { title: "3 files indexed" },
+    });
+    expect(journey.simulator.violations).toEqual([]);
+  });
+
+  test("finds all of its repositories, not only the first page of them", async () => {
+    const journey = await startJourney(database);
+    const git = await createRepository({ bare: true, files: { a: "a" } });
+    for (let i = 0; i < 120; i += 1) {
+      journey.simulator.addRepository({
+        installation_id: journey.installationId,
+        git_dir: git.dir,
+        name: `r${i}`,
+      });
+    }
+
+    await journey.simulator.deliverInstallationCreated(journey.installationId);
+    await journey.untilStatus("the first run", ({ last_finished }) => last_finished !== null, 60_000);
+    await journey.untilStill(60_000);
+
+    const { n } = await database.db
+      .selectFrom("repositories")
+      .select((eb) => eb.fn.countAll<string>().as("n"))
+      .where("indexed_commit", "is not", null)
+      .executeTakeFirstOrThrow();
+    expect(n).toBe("121");
+  }, 120_000);
+
+  test("on a repository without commits is a success with nothing to index yet", async () => {
+    const git = await createRepository({ bare: true });
+    const journey = await startJourney(database, { git });
+
+    await journey.install();
+
+    const { last_finished: run } = await journey.status();
+    expect(run).toMatchObject({
+      state: "succeeded",
+      head_sha: null,
+      verified: null,
+      progress: { files_total: 0 },
+    });
+    expect(journey.simulator.checkRuns).toEqual([]);
+  });
+
+  test("that ends hides everything at once, and cancels what waits or runs", async () => {
+    const journey = await startJourney(database);
+    await journey.install();
+    journey.simulator.removeInstallation(journey.installationId);
+
+    await journey.simulator.deliverInstallationDeleted(journey.installationId);
+    await journey.untilStill();
+
+    const list = await journey.get<{ data: unknown[] }>("/api/v1/repositories");
+    expect(list.data).toEqual([]);
+    await expect(journey.status()).rejects.toThrow("404");
+  });
+
+  test("loses and gains repositories", async () => {
+    const journey = await startJourney(database);
+    await journey.install();
+
+    await journey.simulator.deliverRepositoriesRemoved(journey.installationId, [journey.repositoryId]);
+    await journey.untilStill();
+    const gone = await journey.get<{ data: unknown[] }>("/api/v1/repositories");
+    await journey.simulator.deliverRepositoriesAdded(journey.installationId, [journey.repositoryId]);
+    await journey.untilStill();
+    const back = await journey.get<{ data: { running: RunJson | null }[] }>("/api/v1/repositories");
+
+    expect(gone.data).toHaveLength(0);
+    expect(back.data).toHaveLength(1);
+    await journey.expectTruth();
+  });
+
+  test("that is suspended in the middle fails with a sentence that says what to do", async () => {
+    const journey = await startJourney(database);
+    journey.simulator.fault({
+      route: "/repos/{owner}/{repo}/git/trees/{tree_sha}",
+      status: 403,
+      body: { message: "This installation has been suspended" },
+      times: 10,
+    });
+
+    await journey.simulator.deliverInstallationCreated(journey.installationId);
+    const { last_finished } = await journey.untilStatus(
+      "the run to fail",
+      (status) => status.last_finished !== null,
+    );
+
+    expect(last_finished).toMatchObject({
+      state: "failed",
+      reason_code: "suspended",
+      reason: "The installation is suspended. Unsuspend it in the GitHub settings of its owner.",
+    });
+  });
+});

@@ -1,0 +1,134 @@
+import { enterRepository, Moved, nameNumberedPath, numberedPath } from "./access.ts";
+import { type Answer, gather, json, notFound, Refused } from "./answers.ts";
+import { spentMessage } from "./budget.ts";
+import { answerGraphql, graphqlRateLimited } from "./graphql/execute.ts";
+import type { Incoming } from "./handle.ts";
+import type { Validator } from "./openapi.ts";
+import type { RecordedRequest } from "./recorder.ts";
+import type { Call, createRouter, InstallationCall, Matched } from "./router.ts";
+import type { Simulation } from "./simulation.ts";
+import type { Caller } from "./tokens.ts";
+
+const REST_ROOT = "/api/v3";
+const GRAPHQL_PATH = "/api/graphql";
+
+interface ApiOptions {
+  simulation: Simulation;
+  match: ReturnType<typeof createRouter>;
+  validator: Validator | null;
+}
+
+/** Whether an address is GraphQL's; everything else on this origin is taken for REST. */
+export function isGraphql(url: URL): boolean {
+  return url.pathname === GRAPHQL_PATH;
+}
+
+/** REST below /api/v3, with GitHub's order of refusals: credentials, budget, reach, permission. */
+export function createRestArea({ simulation, match, validator }: ApiOptions) {
+  const { world, tokens, recorder } = simulation;
+
+  function find(method: string, url: URL): { matched: Matched | null; path: string } {
+    if (!url.pathname.startsWith(`${REST_ROOT}/`)) return { matched: null, path: url.pathname + url.search };
+    const pathname = nameNumberedPath(url.pathname.slice(REST_ROOT.length), world);
+    return { matched: match(method, pathname), path: pathname + url.search };
+  }
+
+  async function answer(
+    { request, method, url, path, body }: Incoming,
+    recorded: RecordedRequest,
+  ): Promise<Answer> {
+    const { matched } = find(method, url);
+    if (!matched) {
+      recorder.violations.push(`${method} ${path}: the simulator has no such route.`);
+      throw notFound();
+    }
+    requireUserAgent(request.headers["user-agent"]);
+    if (typeof body === "string") throw new Refused(400, "Problems parsing JSON");
+    const caller = tokens.identify(request.headers.authorization);
+    const { params } = matched;
+    const call: Call = { params, query: url.searchParams, path, headers: request.headers, body };
+    const refusals = validator?.checkRequest(matched.route, call) ?? [];
+    recorder.violations.push(...refusals);
+    return await answerCall(matched, { call, caller, recorded });
+  }
+
+  async function answerCall(
+    { route }: Matched,
+    { call, caller, recorded }: { call: Call; caller: Caller; recorded: RecordedRequest },
+  ): Promise<Answer> {
+    if (route.by === "app") {
+      if (caller.kind !== "app") throw new Refused(401, "A JSON web token could not be decoded");
+      return await route.answer(call, simulation);
+    }
+    const own = installationCall(call, caller);
+    recorded.installation_id = own.installation.id;
+    if (!route.free && !simulation.budgets.spend(own.installation.id)) {
+      throw new Refused(403, spentMessage(own.installation.id));
+    }
+    if (route.by === "installation") return await route.answer(own, simulation);
+    try {
+      const entered = enterRepository(own, { world, method: route.method, needs: route.needs });
+      return await route.answer(entered, simulation);
+    } catch (error) {
+      if (error instanceof Moved) return redirect(call, { moved: error, method: route.method, simulation });
+      throw error;
+    }
+  }
+
+  return {
+    resource: "core",
+    locate(method: string, url: URL) {
+      const { matched, path } = find(method, url);
+      return { route: matched?.route.template ?? path, path };
+    },
+    async answer(incoming: Incoming, recorded: RecordedRequest): Promise<Answer> {
+      const answered = await answer(incoming, recorded);
+      const { matched } = find(incoming.method, incoming.url);
+      if (!validator || !matched || !/^application\/json/.test(answered.headers["content-type"] ?? ""))
+        return answered;
+      const whole = await gather(answered);
+      recorder.violations.push(...validator.checkAnswer(matched.route, whole));
+      return whole;
+    },
+  };
+}
+
+/** GraphQL at /api/graphql: one query with an installation's token. */
+export function createGraphqlArea(simulation: Simulation) {
+  return {
+    resource: "graphql",
+    locate: () => ({ route: "/graphql", path: "/graphql" }),
+    async answer({ request, body }: Incoming, recorded: RecordedRequest): Promise<Answer> {
+      requireUserAgent(request.headers["user-agent"]);
+      const caller = simulation.tokens.identify(request.headers.authorization);
+      if (caller.kind !== "installation") throw new Refused(403, "Resource not accessible by integration");
+      const { id } = caller.installation;
+      recorded.installation_id = id;
+      if (!simulation.budgets.spend(id)) return graphqlRateLimited(spentMessage(id));
+      return await answerGraphql(body, { simulation, token: caller.token });
+    },
+  };
+}
+
+function installationCall(call: Call, caller: Caller): InstallationCall {
+  if (caller.kind !== "installation") throw new Refused(403, "Resource not accessible by integration");
+  return { ...call, token: caller.token, installation: caller.installation };
+}
+
+/** A renamed repository: 301 for reading, 307 for writing, to its numbered address. */
+function redirect(
+  call: Call,
+  { moved, method, simulation }: { moved: Moved; method: string; simulation: Simulation },
+): Answer {
+  const url = `${simulation.links.api}${numberedPath(call, moved.repository)}`;
+  const status = method === "GET" ? 301 : 307;
+  const message = status === 301 ? "Moved Permanently" : "Temporary Redirect";
+  return json(status, { message, url, documentation_url: "https://docs.github.com/rest" }, { location: url });
+}
+
+function requireUserAgent(userAgent: string | undefined): void {
+  if (userAgent) return;
+  const message =
+    "Request forbidden by administrative rules. Please make sure your request has a User-Agent header";
+  throw new Refused(403, message);
+}

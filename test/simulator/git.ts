@@ -1,0 +1,110 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import type { Readable } from "node:stream";
+import { type CatFile, type FoundObject, openCatFile } from "./cat-file.ts";
+
+const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
+/** Settings of the person who runs the tests must not change what an archive holds. */
+const SETTINGS = ["-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.quotepath=false"];
+
+/** Git's commands on the simulated repositories; every process it starts ends with `close`. */
+export interface Git {
+  /** What a command prints; rejects when git fails. */
+  run(gitDir: string, args: string[]): Promise<Buffer>;
+  /** A command's output as a stream that fails when git does. */
+  stream(gitDir: string, args: string[]): Readable;
+  /** The object a revision expression names, without its content; null when there is none. */
+  find(gitDir: string, expression: string): Promise<FoundObject | null>;
+  /** An object with its content, whole in memory. */
+  read(gitDir: string, expression: string): Promise<(FoundObject & { content: Buffer }) | null>;
+  close(): void;
+}
+
+/** Opens the way to git; long-lived readers start with the first question about a repository. */
+export function openGit(): Git {
+  const children = new Set<ChildProcess>();
+  const readers = new Map<string, CatFile>();
+
+  function track<T extends ChildProcess>(child: T): T {
+    children.add(child);
+    child.once("close", () => children.delete(child));
+    return child;
+  }
+
+  function reader(gitDir: string, mode: "--batch" | "--batch-check"): CatFile {
+    const key = `${mode} ${gitDir}`;
+    const known = readers.get(key);
+    if (known && !known.ended()) return known;
+    const args = [...SETTINGS, `--git-dir=${locate(gitDir)}`, "cat-file", mode];
+    const opened = openCatFile(
+      track(spawn("git", args, { env: environment(), stdio: ["pipe", "pipe", "ignore"] })),
+      {
+        content: mode === "--batch",
+      },
+    );
+    readers.set(key, opened);
+    return opened;
+  }
+
+  return {
+    run: (gitDir, args) =>
+      new Promise((resolve, reject) => {
+        const whole = [...SETTINGS, `--git-dir=${locate(gitDir)}`, ...args];
+        const options = { env: environment(), encoding: "buffer" as const, maxBuffer: MAX_OUTPUT_BYTES };
+        const child = execFile("git", whole, options, (error, stdout) =>
+          error ? reject(error) : resolve(stdout),
+        );
+        track(child);
+      }),
+    stream(gitDir, args) {
+      const whole = [...SETTINGS, `--git-dir=${locate(gitDir)}`, ...args];
+      const child = track(spawn("git", whole, { env: environment(), stdio: ["ignore", "pipe", "ignore"] }));
+      const { stdout } = child;
+      stdout.once("close", () => child.kill());
+      child.once("error", (error) => stdout.destroy(error));
+      child.once("exit", (code) => {
+        if (code) stdout.destroy(new Error(`git ${args[0]} ended with ${code}.`));
+      });
+      return stdout;
+    },
+    find: (gitDir, expression) => reader(gitDir, "--batch-check").ask(expression),
+    async read(gitDir, expression) {
+      const found = await reader(gitDir, "--batch").ask(expression);
+      return found?.content ? { ...found, content: found.content } : null;
+    },
+    close() {
+      for (const child of children) child.kill("SIGKILL");
+    },
+  };
+}
+
+/** The branch that a repository's HEAD names, whether or not it has commits. */
+export function readSymbolicHead(gitDir: string): string {
+  const head = readFileSync(path.join(resolveGitFile(locate(gitDir)), "HEAD"), "utf8").trim();
+  return /^ref: refs\/heads\/(.+)$/.exec(head)?.[1] ?? "main";
+}
+
+/** A bare repository's own folder, or the `.git` of a work tree. */
+function locate(gitDir: string): string {
+  const inside = path.join(gitDir, ".git");
+  return existsSync(inside) ? inside : gitDir;
+}
+
+/** Linked work trees and submodules have a file in place of `.git` that names the folder. */
+function resolveGitFile(located: string): string {
+  if (existsSync(path.join(located, "HEAD"))) return located;
+  const target = /^gitdir: (.+)$/m.exec(readFileSync(located, "utf8"))?.[1] ?? ".";
+  return path.resolve(path.dirname(located), target);
+}
+
+function environment(): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("GIT_"));
+  return {
+    ...Object.fromEntries(inherited),
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_NO_LAZY_FETCH: "1",
+    LC_ALL: "C",
+  };
+}

@@ -1,0 +1,83 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Answer } from "./answers.ts";
+import type { Simulation } from "./simulation.ts";
+import type { InstallationToken } from "./tokens.ts";
+import type { Installation, SimulatedRepository } from "./world.ts";
+
+/** A request as its route sees it: parameters decoded, body parsed. */
+export interface Call {
+  params: Record<string, string>;
+  query: URLSearchParams;
+  /** Path and query below the API's root, for links to other pages. */
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: unknown;
+}
+
+export interface InstallationCall extends Call {
+  token: InstallationToken;
+  installation: Installation;
+}
+
+export interface RepositoryCall extends InstallationCall {
+  repository: SimulatedRepository;
+}
+
+type Answering<C> = (call: C, simulation: Simulation) => Answer | Promise<Answer>;
+
+interface RouteFacts {
+  method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** As in GitHub's OpenAPI description. */
+  template: string;
+  /** Not counted against the budget. */
+  free?: boolean;
+}
+
+/** A route with who may use it: the App's JWT, an installation's token, or one that reaches the repository. */
+export type Route = RouteFacts &
+  (
+    | { by: "app"; answer: Answering<Call> }
+    | { by: "installation"; answer: Answering<InstallationCall> }
+    | {
+        by: "repository";
+        needs: { [permission: string]: "read" | "write" };
+        answer: Answering<RepositoryCall>;
+      }
+  );
+
+export interface Matched {
+  route: Route;
+  params: Record<string, string>;
+}
+
+/** Finds the route of a method and a raw path; the first that fits wins. */
+export function createRouter(routes: Route[]): (method: string, pathname: string) => Matched | null {
+  const compiled = routes.map((route) => ({ route, ...compile(route.template) }));
+  return (method, pathname) => {
+    for (const { route, pattern, names } of compiled) {
+      const found = route.method === method ? pattern.exec(pathname) : null;
+      if (!found) continue;
+      const params = decode(names, found.slice(1));
+      if (params) return { route, params };
+    }
+    return null;
+  };
+}
+
+function decode(names: string[], values: string[]): Record<string, string> | null {
+  try {
+    return Object.fromEntries(names.map((name, i) => [name, decodeURIComponent(values[i] ?? "")]));
+  } catch {
+    return null; // a stray percent sign
+  }
+}
+
+/** `{ref}` may hold slashes, sent as they are or encoded; every other parameter is one segment. */
+function compile(template: string): { pattern: RegExp; names: string[] } {
+  const names: string[] = [];
+  const source = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) => {
+    names.push(name);
+    return name === "ref" ? "(.+)" : "([^/]+)";
+  });
+  return { pattern: new RegExp(`^${source}$`), names };
+}

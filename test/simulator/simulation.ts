@@ -1,0 +1,23 @@
+import type { ArchiveHost } from "./archive-host.ts";
+import type { Budgets } from "./budget.ts";
+import type { Faults } from "./faults.ts";
+import type { Git } from "./git.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Tokens } from "./tokens.ts";
+import type { Links } from "./views/links.ts";
+import type { World } from "./world.ts";
+
+/** One running stand-in: what its routes work with. */
+export interface Simulation {
+  readonly appId: number;
+  readonly world: World;
+  readonly git: Git;
+  readonly tokens: Tokens;
+  readonly budgets: Budgets;
+  readonly faults: Faults;
+  readonly archive: ArchiveHost;
+  readonly recorder: Recorder;
+  readonly links: Links;
+  readonly treeLimit: { entries: number; bytes: number };
+  readonly pageSizeMax: number;
+}

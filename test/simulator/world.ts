@@ -1,0 +1,213 @@
+import { readSymbolicHead } from "./git.ts";
+
+export type Permission = "admin" | "write" | "read" | "none";
+
+export interface Account {
+  id: number;
+  login: string;
+  type: "Organization" | "User" | "Bot";
+}
+
+export interface Installation {
+  readonly id: number;
+  readonly account: Account;
+  readonly created_at: string;
+  suspended_at: string | null;
+}
+
+/** A repository as GitHub knows it. Setting `name` or `owner` renames it: the old name answers 301 from then on. */
+export interface SimulatedRepository {
+  readonly id: number;
+  readonly full_name: string;
+  readonly created_at: string;
+  installation_id: number;
+  owner: string;
+  name: string;
+  git_dir: string;
+  /** The setting, or while it is unset what git's HEAD names. */
+  default_branch: string;
+  private: boolean;
+  archived: boolean;
+  /** Full names ("owner/name") that lead here with a redirect, unless another repository has taken one. */
+  previous_names: string[];
+}
+
+export interface CheckRunOutput {
+  title: string | null;
+  summary: string | null;
+  text: string | null;
+  annotations: Record<string, unknown>[];
+}
+
+export interface SimulatedCheckRun {
+  readonly id: number;
+  readonly repository_id: number;
+  readonly head_sha: string;
+  name: string;
+  external_id: string;
+  details_url: string;
+  status: "queued" | "in_progress" | "completed";
+  conclusion: string | null;
+  started_at: string | null;
+  completed_at: string | null;
+  output: CheckRunOutput;
+  actions: { label: string; description: string; identifier: string }[];
+  /** What it said after each request, oldest first. */
+  history: {
+    at: Date;
+    status: string;
+    conclusion: string | null;
+    title: string | null;
+    summary: string | null;
+  }[];
+}
+
+export interface SimulatedComment {
+  readonly id: number;
+  readonly repository_id: number;
+  readonly issue_number: number;
+  readonly user: { login: string; type: "User" | "Bot" };
+  readonly created_at: string;
+  updated_at: string;
+  body: string;
+  /** All its bodies, oldest first; the last is the present one. */
+  history: string[];
+}
+
+export interface SimulatedReaction {
+  readonly id: number;
+  readonly comment_id: number;
+  readonly content: string;
+  readonly user: string;
+  readonly created_at: string;
+}
+
+/** Everything the stand-in remembers between requests; git's objects are read when they are asked for. */
+export interface World {
+  readonly installations: Map<number, Installation>;
+  readonly repositories: Map<number, SimulatedRepository>;
+  /** What was removed: the events that tell of it still name it. */
+  readonly formerInstallations: Map<number, Installation>;
+  readonly formerRepositories: Map<number, SimulatedRepository>;
+  readonly permissions: Map<string, Permission>;
+  readonly checkRuns: SimulatedCheckRun[];
+  readonly comments: SimulatedComment[];
+  readonly reactions: SimulatedReaction[];
+  /** The account of a login, made on first mention, the same ever after. */
+  account(login: string, facts?: { id?: number; type?: Account["type"] }): Account;
+  nextId(kind: keyof typeof FIRST_IDS): number;
+}
+
+/** Check runs and comments begin beyond 32 bits, where GitHub's own ids are. */
+const FIRST_IDS = {
+  account: 5_000_001,
+  installation: 40_000_001,
+  repository: 700_000_001,
+  check_run: 30_000_000_001,
+  comment: 4_300_000_001,
+  reaction: 300_000_001,
+};
+
+export function createWorld(): World {
+  const next = { ...FIRST_IDS };
+  const accounts = new Map<string, Account>();
+  const nextId = (kind: keyof typeof FIRST_IDS) => next[kind]++;
+  return {
+    installations: new Map(),
+    repositories: new Map(),
+    formerInstallations: new Map(),
+    formerRepositories: new Map(),
+    permissions: new Map(),
+    checkRuns: [],
+    comments: [],
+    reactions: [],
+    nextId,
+    account(login, facts = {}) {
+      const key = login.toLowerCase();
+      const known = accounts.get(key);
+      if (known) return known;
+      const type = facts.type ?? (login.endsWith("[bot]") ? "Bot" : "User");
+      const account = { id: facts.id ?? nextId("account"), login, type };
+      accounts.set(key, account);
+      return account;
+    },
+  };
+}
+
+/** Now, with GitHub's precision: whole seconds. */
+export function timestamp(): string {
+  return new Date().toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+export interface RepositoryFacts {
+  installation_id: number;
+  git_dir: string;
+  name: string;
+  owner: string;
+  id: number;
+  private: boolean;
+  archived: boolean;
+  default_branch: string | null;
+}
+
+/** A repository whose branch follows git's HEAD until it is set, and whose renames leave redirects. */
+export function createRepository(facts: RepositoryFacts): SimulatedRepository {
+  let { owner, name, default_branch: branch } = facts;
+  return {
+    id: facts.id,
+    installation_id: facts.installation_id,
+    git_dir: facts.git_dir,
+    private: facts.private,
+    archived: facts.archived,
+    created_at: timestamp(),
+    previous_names: [],
+    get full_name() {
+      return `${owner}/${name}`;
+    },
+    get owner() {
+      return owner;
+    },
+    set owner(login) {
+      if (login !== owner) this.previous_names.push(this.full_name);
+      owner = login;
+    },
+    get name() {
+      return name;
+    },
+    set name(renamed) {
+      if (renamed !== name) this.previous_names.push(this.full_name);
+      name = renamed;
+    },
+    get default_branch() {
+      return branch ?? readSymbolicHead(this.git_dir);
+    },
+    set default_branch(chosen) {
+      branch = chosen;
+    },
+  };
+}
+
+/** The repository of this name, or the one that had it before. */
+export function findByName(
+  world: World,
+  fullName: string,
+): { repository: SimulatedRepository; moved: boolean } | null {
+  const wanted = fullName.toLowerCase();
+  const all = [...world.repositories.values()];
+  const present = all.find((repository) => repository.full_name.toLowerCase() === wanted);
+  if (present) return { repository: present, moved: false };
+  const former = all.find(({ previous_names }) =>
+    previous_names.some((name) => name.toLowerCase() === wanted),
+  );
+  return former ? { repository: former, moved: true } : null;
+}
+
+/** What a person may do in a repository: as set, else octocat writes and everyone reads. */
+export function permissionOf(world: World, repositoryId: number, login: string): Permission {
+  const set = world.permissions.get(permissionKey(repositoryId, login));
+  return set ?? (login.toLowerCase() === "octocat" ? "write" : "read");
+}
+
+export function permissionKey(repositoryId: number, login: string): string {
+  return `${repositoryId} ${login.toLowerCase()}`;
+}

@@ -1,0 +1,157 @@
+import type { Logger } from "pino";
+import { expect, onTestFinished } from "vitest";
+import { type Simulator, startSimulator } from "../simulator/simulator.ts";
+import type { TestDatabase } from "./database.ts";
+import { createRepository, type Files, type TestRepository } from "./git.ts";
+import { api, startTestRepodex } from "./repodex.ts";
+import { expectTruth } from "./truth.ts";
+import { until } from "./wait.ts";
+
+/** The fields of a run, as the API shows it, that tests look at. */
+export interface RunJson {
+  id: string;
+  state: string;
+  mode: string;
+  trigger: string;
+  reason: string | null;
+  reason_code: string | null;
+  wait_reason: string | null;
+  head_sha: string | null;
+  tree_sha: string | null;
+  verified: boolean | null;
+  epoch: number;
+  failures: number;
+  position: number | null;
+  requested_by: string | null;
+  progress: Record<string, number>;
+}
+
+export interface RescanStatus {
+  running: RunJson | null;
+  queued: RunJson | null;
+  last_finished: RunJson | null;
+}
+
+/** A GitHub with one installed repository, and the app that is installed there. */
+export interface Journey {
+  simulator: Simulator;
+  git: TestRepository;
+  repositoryId: number;
+  installationId: number;
+  url: string;
+  /** Starts (another replica of) the app. */
+  start(environment?: Record<string, string>): Promise<{ url: string; close(): Promise<void> }>;
+  /** Delivers `installation.created` and waits until everything is still. */
+  install(): Promise<void>;
+  get<T>(path: string): Promise<T>;
+  post(path: string, json?: unknown): Promise<Response>;
+  status(): Promise<RescanStatus>;
+  /** Waits until no run waits or runs and every check run and reply is written. */
+  untilStill(timeoutMs?: number): Promise<void>;
+  untilStatus(
+    what: string,
+    probe: (status: RescanStatus) => boolean,
+    timeoutMs?: number,
+  ): Promise<RescanStatus>;
+  /** Holds the index against git at the newest commit. */
+  expectTruth(): Promise<{ files: number; texts: number }>;
+}
+
+export interface JourneyOptions {
+  files?: Record<string, string | Buffer>;
+  /** A repository that is there already. */
+  git?: TestRepository;
+  environment?: Record<string, string>;
+  simulator?: Parameters<typeof startSimulator>[0];
+  log?: Logger;
+  /** False: the test starts the app by itself. */
+  started?: boolean;
+}
+
+export const SOME_FILES: Files & Record<string, string | Buffer> = {
+  "README.md": "# Hello\n",
+  "src/main.ts": "export const answer = 42;\n",
+  "src/empty.ts": "",
+  "logo.png": Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 1, 2, 3]),
+};
+
+/** Sets up a simulator over a real repository and the app beside it. Ends with the test. */
+export async function startJourney(database: TestDatabase, options: JourneyOptions = {}): Promise<Journey> {
+  const git =
+    options.git ?? (await createRepository({ bare: true, files: options.files ?? (SOME_FILES as never) }));
+  const simulator = await startSimulator({
+    validate: true,
+    webhookSecret: "the secret of the simulator",
+    ...options.simulator,
+  });
+  onTestFinished(() => simulator.close());
+  const installationId = simulator.addInstallation({ account: "octocat" });
+  const repository = simulator.addRepository({
+    installation_id: installationId,
+    git_dir: git.dir,
+    name: "hello",
+  });
+  const environment = { ...simulator.environment, LEASE_SECONDS: "2", ...options.environment };
+
+  const start = async (more: Record<string, string> = {}) => {
+    const repodex = await startTestRepodex(database, {
+      environment: { ...environment, ...more },
+      ...(options.log && { log: options.log }),
+    });
+    simulator.webhookUrl = `${repodex.url}/api/github/webhooks`;
+    journey.url = repodex.url;
+    return repodex;
+  };
+
+  const journey: Journey = {
+    simulator,
+    git,
+    repositoryId: repository.id,
+    installationId,
+    url: "",
+    start,
+    async install() {
+      const { status } = await simulator.deliverInstallationCreated(installationId);
+      expect(status).toBe(202);
+      await journey.untilStatus("the first run to end", ({ last_finished }) => last_finished !== null);
+      await journey.untilStill();
+    },
+    async get<T>(path: string) {
+      const response = await api(journey, path);
+      if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+      return (await response.json()) as T;
+    },
+    post: (path, json) => api(journey, path, { method: "POST", ...(json !== undefined && { json }) }),
+    status: () => journey.get<RescanStatus>(`/api/v1/repositories/${repository.id}/rescan/status`),
+    async untilStill(timeoutMs = 20_000) {
+      await until(() => isStill(database), { what: "everything to be still", timeoutMs });
+    },
+    async untilStatus(what, probe, timeoutMs = 20_000) {
+      return await until(
+        async () => {
+          const status = await journey.status().catch(() => null); // before the installation is known: 404
+          return status && probe(status) ? status : null;
+        },
+        { what, timeoutMs },
+      );
+    },
+    expectTruth: async () =>
+      await expectTruth(database.db, {
+        repositoryId: String(repository.id),
+        gitDir: git.dir,
+        commit: await git.head(),
+      }),
+  };
+  if (options.started !== false) await start();
+  return journey;
+}
+
+async function isStill({ db }: TestDatabase): Promise<boolean> {
+  const [deliveries, runs, reports, replies] = await Promise.all([
+    db.selectFrom("deliveries").select("guid").where("state", "=", "pending").execute(),
+    db.selectFrom("runs").select("id").where("state", "in", ["queued", "running"]).execute(),
+    db.selectFrom("check_reports").select("run_id").where("state", "=", "open").execute(),
+    db.selectFrom("run_requests").select("id").where("reply_state", "=", "open").execute(),
+  ]);
+  return deliveries.length + runs.length + reports.length + replies.length === 0;
+}

@@ -176,6 +176,10 @@ function readApiToken(env: NodeJS.ProcessEnv, faults: string[]): string | null {
   if (token && token.length < MIN_SECRET_LENGTH) {
     faults.push(`API_TOKEN is too weak: use at least ${MIN_SECRET_LENGTH} random characters.`);
   }
+  // RFC 6750, section 2.1: what a bearer token may be made of.
+  if (token && !/^[A-Za-z0-9\-._~+/]+=*$/.test(token)) {
+    faults.push("API_TOKEN may hold only letters, digits and - . _ ~ + /, with = at its end.");
+  }
   return token || null;
 }
 

@@ -50,6 +50,7 @@ describe("readConfig", () => {
     ["WEBHOOK_SECRET", "development", /WEBHOOK_SECRET is too weak/],
     ["WEBHOOK_SECRET_PREVIOUS", "short", /WEBHOOK_SECRET_PREVIOUS is too weak/],
     ["API_TOKEN", "short", /API_TOKEN is too weak/],
+    ["API_TOKEN", "sixteen letters and spaces", /API_TOKEN may hold only/],
     ["PORT", "99999", /PORT must be a whole number from 0 to 65535/],
     ["LEASE_SECONDS", "soon", /LEASE_SECONDS must be a whole number/],
     ["PUBLIC_URL", "example.com", /PUBLIC_URL must be an http\(s\) address/],

@@ -26,7 +26,7 @@ const DATABASE = "repodex";
 const PORT = 5432;
 /** A Unix socket's path, in bytes, on Linux; macOS has 103. */
 const MAX_SOCKET_BYTES = process.platform === "linux" ? 107 : 103;
-const SOCKET_FOLDER_PREFIX = "repodex-";
+const SOCKET_FOLDER_PREFIX = "repodex-socket-";
 /** Long, since it may have to replay max_wal_size after a crash. */
 const START_TIMEOUT_MS = 300_000;
 /** How long a live server without a working socket is waited for. */

@@ -94,7 +94,10 @@ async function settle(
   }
 }
 
-/** Takes one report that lags behind its run, or null. */
+/**
+ * Takes one report that lags behind its run, or null. A background run is first reported when it has ended or
+ * goes on for long: GitHub allows 500 such writes an hour, and an organisation may have thousands of repositories.
+ */
 async function leaseReport(db: Kysely<Tables>): Promise<LeasedReport | null> {
   const { rows } = await sql<LeasedReport>`
     with due as (
@@ -105,8 +108,9 @@ async function leaseReport(db: Kysely<Tables>): Promise<LeasedReport | null> {
         and (
           c.replaced_by_sha is not null
           or (r.version > c.reported_version and (
-            r.state <> 'running' or c.reported_at is null
-            or c.reported_at < clock_timestamp() - make_interval(secs => ${PACE_SECONDS})
+            r.state <> 'running'
+            or (c.reported_at is null and r.trigger not in ('install', 'schedule'))
+            or coalesce(c.reported_at, r.started_at) < clock_timestamp() - make_interval(secs => ${PACE_SECONDS})
             or (r.stage = 'starting' and r.epoch = 1)
           ))
         )

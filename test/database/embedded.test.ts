@@ -140,11 +140,12 @@ describe("stopping", () => {
 });
 
 describe("a second instance on the same data folder", () => {
-  test("leaves the server running for the first", async () => {
+  test("leaves the server running for the first, however often it is stopped", async () => {
     const dataDir = dataFolder();
     const first = await start(dataDir);
     const second = await start(dataDir);
 
+    await second.stop();
     await second.stop();
 
     expect(second).toMatchObject({ adopted: true, pid: first.pid });
@@ -236,6 +237,31 @@ describe("a server that was killed", () => {
     expect((await query(second, "select 1 as one")).rows).toEqual([{ one: 1 }]);
   });
 
+  test("is replaced once the last of its sessions has ended", async () => {
+    const dataDir = dataFolder();
+    const first = await start(dataDir);
+    const client = new pg.Client(first.connection);
+    client.on("error", () => {});
+    await client.connect();
+    const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+    const session = rows[0]?.pid ?? 0;
+    onTestFinished(() => kill(session));
+    const endless = client.query("select count(*) from generate_series(1, 1000000000)").catch(() => {});
+    await until(() => isBusy(first, session), { what: "the query to run" });
+    await kill(first.pid);
+
+    const starting = start(dataDir);
+    const logFile = path.join(dataDir, "postgres/postgres.log");
+    const refusal = "pre-existing shared memory block";
+    await until(() => readFileSync(logFile, "utf8").includes(refusal), { what: "a refused start" });
+    await kill(session);
+    const second = await starting;
+    await endless;
+
+    expect(second.adopted).toBe(false);
+    expect((await query(second, "select 1 as one")).rows).toEqual([{ one: 1 }]);
+  });
+
   test("is told from a live one by its folder", async () => {
     const dataDir = dataFolder();
     const server = await start(dataDir);
@@ -289,13 +315,15 @@ test("a path too long for a socket is served from a private folder, which anothe
   expect(existsSync(folder)).toBe(false);
 });
 
-test("a setting the server refuses is reported with the end of its log", async () => {
+test("a setting the server refuses is reported with what this start wrote to the log", async () => {
   const dataDir = dataFolder();
+  await start(dataDir, { settings: { work_mem: "little" } }).catch(() => {});
 
-  const starting = start(dataDir, { settings: { work_mem: "plenty" } });
+  const failure = await start(dataDir, { settings: { work_mem: "plenty" } }).catch((error: unknown) => error);
 
-  await expect(starting).rejects.toThrow(EmbeddedStartFailed);
-  await expect(starting).rejects.toThrow('invalid value for parameter "work_mem"');
+  expect(failure).toBeInstanceOf(EmbeddedStartFailed);
+  expect(String(failure)).toContain('invalid value for parameter "work_mem": "plenty"');
+  expect(String(failure)).not.toContain("little");
   expect(readdirSync(path.join(dataDir, "postgres/users"))).toEqual([]);
 });
 
@@ -479,6 +507,14 @@ async function query(
   } finally {
     await client.end();
   }
+}
+
+async function isBusy(server: EmbeddedServer, session: number): Promise<boolean> {
+  const { rows } = await query(
+    server,
+    `select from pg_stat_activity where pid = ${session} and state = 'active'`,
+  );
+  return rows.length > 0;
 }
 
 /** Copies the installed package and answers its native folder. */

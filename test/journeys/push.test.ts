@@ -85,7 +85,6 @@ describe("a push", () => {
     const journey = await startJourney(database);
     await journey.install();
     const first = await journey.git.commit({ a: "1" });
-    const release = Promise.withResolvers<void>();
     const lift = journey.simulator.fault({ route: "/repos/{owner}/{repo}/git/trees/{tree_sha}", hang: true });
     await journey.simulator.deliverPush(journey.repositoryId, { after: first });
     await until(() => journey.simulator.checkRuns.some((check) => check.head_sha === first), {
@@ -95,7 +94,6 @@ describe("a push", () => {
     const second = await journey.git.commit({ a: "2" });
     await journey.simulator.deliverPush(journey.repositoryId, { before: first, after: second });
     lift();
-    release.resolve();
     const status = await journey.untilStatus("a follow-up", ({ queued }) => queued !== null);
 
     expect(status.running?.head_sha).toBe(first);
@@ -117,12 +115,10 @@ describe("a push", () => {
       times: 1,
       status: 404,
       body: { message: "Not Found" },
-      delayMs: 300,
+      delayMs: 2_000,
     });
     await journey.simulator.deliverPush(journey.repositoryId, { after: doomed });
-    await until(() => journey.simulator.checkRuns.some((check) => check.head_sha === doomed), {
-      what: "its check run",
-    });
+    await journey.untilStatus("the scan of it", ({ running }) => running?.head_sha === doomed);
 
     await journey.git.git("update-ref", "refs/heads/main", `${doomed}^`);
     const kept = await journey.git.commit({ kept: "1" });

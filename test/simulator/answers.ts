@@ -27,6 +27,7 @@ export function notFound(): Refused {
   return new Refused(404, "Not Found");
 }
 
+/** A JSON answer. */
 export function json(status: number, value: unknown, headers: Record<string, string> = {}): Answer {
   return {
     status,
@@ -40,10 +41,12 @@ export function problem({ status, message, extra }: Refused): Answer {
   return json(status, { message, ...extra, documentation_url: DOCUMENTATION, status: String(status) });
 }
 
+/** An answer without a body. */
 export function empty(status: number, headers: Record<string, string> = {}): Answer {
   return { status, headers, body: Buffer.alloc(0) };
 }
 
+/** A 200 with a body of any type. */
 export function bytes(body: Buffer | Readable, contentType: string): Answer {
   return { status: 200, headers: { "content-type": contentType }, body };
 }

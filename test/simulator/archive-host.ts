@@ -27,6 +27,7 @@ export interface ArchiveHost {
   answer(request: IncomingMessage, url: URL): Answer;
 }
 
+/** An archive host that has given out no links yet; `origin` is where it listens. */
 export function createArchiveHost(options: {
   origin: string;
   git: Git;

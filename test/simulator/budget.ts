@@ -2,6 +2,7 @@
 const HOURLY_REQUESTS = 5_000;
 const HOUR_SECONDS = 3_600;
 
+/** An hour's allowance, and what is left of it. */
 export interface Budget {
   limit: number;
   remaining: number;
@@ -17,6 +18,7 @@ export interface Budgets {
   spend(installationId: number): boolean;
 }
 
+/** Budgets that are full until told otherwise. */
 export function createBudgets(): Budgets {
   const budgets = new Map<number | null, Budget>();
 

@@ -1,6 +1,7 @@
 import type { ChildProcessByStdio } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 
+/** A git object without its content; `size` is in bytes. */
 export interface FoundObject {
   sha: string;
   type: string;

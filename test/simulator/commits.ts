@@ -2,6 +2,7 @@ import { Refused } from "./answers.ts";
 import type { Git } from "./git.ts";
 import type { SimulatedRepository } from "./world.ts";
 
+/** A commit object; dates are ISO 8601 in UTC. */
 export interface Commit {
   sha: string;
   tree: string;

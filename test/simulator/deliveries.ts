@@ -4,8 +4,10 @@ import type { Recorder } from "./recorder.ts";
 
 /** docs.github.com, "Best practices for using webhooks": a receiver has ten seconds. */
 const TIMEOUT_MS = 10_000;
+/** The webhook's id, in headers and in the ping. */
 export const HOOK_ID = 500_000_001;
 
+/** Where a delivery departs from what GitHub would send. */
 export interface DeliveryOptions {
   guid?: string;
   /** Signs with another secret than the App's. */
@@ -17,6 +19,7 @@ export interface DeliveryOptions {
   rawBody?: string | Buffer;
 }
 
+/** What the receiver answered. */
 export interface Delivered {
   status: number;
   body: string;

@@ -1,7 +1,7 @@
 import { Transform } from "node:stream";
 import { type Answer, gather } from "./answers.ts";
 
-export interface FaultyRequest {
+interface FaultyRequest {
   method: string;
   route: string;
   path: string;
@@ -36,6 +36,7 @@ export interface Faults {
   take(request: FaultyRequest): Fault | null;
 }
 
+/** Starts without faults. */
 export function createFaults(): Faults {
   const entries = new Set<{ fault: Fault; passed: number; used: number }>();
   return {

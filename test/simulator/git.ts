@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Readable } from "node:stream";
@@ -18,7 +19,8 @@ export interface Git {
   find(gitDir: string, expression: string): Promise<FoundObject | null>;
   /** An object with its content, whole in memory. */
   read(gitDir: string, expression: string): Promise<(FoundObject & { content: Buffer }) | null>;
-  close(): void;
+  /** Resolves once every process is gone. */
+  close(): Promise<void>;
 }
 
 /** Opens the way to git; long-lived readers start with the first question about a repository. */
@@ -73,8 +75,10 @@ export function openGit(): Git {
       const found = await reader(gitDir, "--batch").ask(expression);
       return found?.content ? { ...found, content: found.content } : null;
     },
-    close() {
+    async close() {
+      const ended = [...children].map((child) => once(child, "close"));
       for (const child of children) child.kill("SIGKILL");
+      await Promise.all(ended);
     },
   };
 }

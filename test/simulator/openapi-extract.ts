@@ -19,6 +19,7 @@ export interface Operation {
   answers: Record<string, Json>;
 }
 
+/** The part of GitHub's description that the simulator needs, itself a JSON Schema to point into. */
 export interface Description {
   components: { schemas: Record<string, Json> };
   /** By "METHOD /template". */

@@ -1,5 +1,6 @@
 import type { SimulatedCheckRun, SimulatedComment, SimulatedReaction } from "./world.ts";
 
+/** One request, also to GraphQL and to the archive host. */
 export interface RecordedRequest {
   readonly method: string;
   /** GitHub's OpenAPI template, "/graphql", "tarball" for the archive host, or the path where nothing answers. */
@@ -12,6 +13,7 @@ export interface RecordedRequest {
   status: number;
 }
 
+/** Whatever happens at this GitHub, told as it happens. */
 export type SimulatorEvent =
   | { kind: "request"; phase: "received" | "answered"; request: RecordedRequest }
   | { kind: "check_run"; action: "created" | "updated"; check_run: SimulatedCheckRun }
@@ -36,6 +38,7 @@ export interface Recorder {
   close(): void;
 }
 
+/** A recorder that has seen nothing yet. */
 export function createRecorder(): Recorder {
   const listeners = new Set<(event: SimulatorEvent) => void>();
   const abandoned = new Set<() => void>();

@@ -14,11 +14,13 @@ export interface Call {
   body: unknown;
 }
 
+/** A request with an installation's token. */
 export interface InstallationCall extends Call {
   token: InstallationToken;
   installation: Installation;
 }
 
+/** A request about a repository within the token's reach. */
 export interface RepositoryCall extends InstallationCall {
   repository: SimulatedRepository;
 }
@@ -45,6 +47,7 @@ export type Route = RouteFacts &
       }
   );
 
+/** A route with the parameters of its path. */
 export interface Matched {
   route: Route;
   params: Record<string, string>;

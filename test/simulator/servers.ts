@@ -20,7 +20,10 @@ const APP_ID = 1_234_567;
 const TREE_LIMIT = { entries: 100_000, bytes: 7 * 1024 * 1024 };
 const MAX_PAGE_SIZE = 100;
 const TOKEN_SECONDS = 3_600;
+/** Longer than any client waits to use a connection again: none is closed under a request. */
+const KEEP_ALIVE_MS = 60_000;
 
+/** How a simulator differs from GitHub's usual limits and from a random start. */
 export interface SimulatorOptions {
   /** 0, the default, takes a free one. */
   port?: number;
@@ -71,7 +74,7 @@ export async function openServers(options: SimulatorOptions): Promise<OpenServer
     async close() {
       recorder.close();
       await Promise.all([end(api), end(archives)]);
-      git.close();
+      await git.close();
     },
   };
 }
@@ -120,6 +123,7 @@ function listen(server: Server, port: number): Promise<string> {
 /** Attached only once there is something to answer with. */
 function serve(server: Server, listener: RequestListener): void {
   server.on("request", listener);
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
 }
 
 function end(server: Server): Promise<void> {

@@ -17,6 +17,7 @@ export const GRANTED: Record<string, "read" | "write"> = {
   pull_requests: "write",
 };
 
+/** A token that was given out, with its scope. */
 export interface InstallationToken {
   readonly token: string;
   readonly installation_id: number;
@@ -26,6 +27,7 @@ export interface InstallationToken {
   readonly permissions: Record<string, string>;
 }
 
+/** Who asks, as the Authorization header proves. */
 export type Caller =
   | { kind: "app" }
   | { kind: "installation"; token: InstallationToken; installation: Installation };
@@ -43,6 +45,7 @@ export interface Tokens {
   appearsIn(text: string): boolean;
 }
 
+/** Makes the App's key pair; no tokens are in force yet. */
 export async function createTokens(
   world: World,
   { appId, tokenSeconds }: { appId: number; tokenSeconds: number },

@@ -1,13 +1,14 @@
-import { readSymbolicHead } from "./git.ts";
-
+/** A person's permission in a repository, as GitHub folds it. */
 export type Permission = "admin" | "write" | "read" | "none";
 
+/** A person, an organization or a bot. */
 export interface Account {
   id: number;
   login: string;
   type: "Organization" | "User" | "Bot";
 }
 
+/** The App on one account; its repositories name it. */
 export interface Installation {
   readonly id: number;
   readonly account: Account;
@@ -32,6 +33,7 @@ export interface SimulatedRepository {
   previous_names: string[];
 }
 
+/** What a check run shows; annotations add up over updates. */
 export interface CheckRunOutput {
   title: string | null;
   summary: string | null;
@@ -39,6 +41,7 @@ export interface CheckRunOutput {
   annotations: Record<string, unknown>[];
 }
 
+/** A check run as it stands, with what it said before. */
 export interface SimulatedCheckRun {
   readonly id: number;
   readonly repository_id: number;
@@ -62,6 +65,7 @@ export interface SimulatedCheckRun {
   }[];
 }
 
+/** A comment on an issue or a pull request, with what it said before. */
 export interface SimulatedComment {
   readonly id: number;
   readonly repository_id: number;
@@ -74,6 +78,7 @@ export interface SimulatedComment {
   history: string[];
 }
 
+/** A reaction on a comment; `user` is a login. */
 export interface SimulatedReaction {
   readonly id: number;
   readonly comment_id: number;
@@ -108,6 +113,7 @@ const FIRST_IDS = {
   reaction: 300_000_001,
 };
 
+/** An empty GitHub. */
 export function createWorld(): World {
   const next = { ...FIRST_IDS };
   const accounts = new Map<string, Account>();
@@ -139,54 +145,6 @@ export function timestamp(): string {
   return new Date().toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-export interface RepositoryFacts {
-  installation_id: number;
-  git_dir: string;
-  name: string;
-  owner: string;
-  id: number;
-  private: boolean;
-  archived: boolean;
-  default_branch: string | null;
-}
-
-/** A repository whose branch follows git's HEAD until it is set, and whose renames leave redirects. */
-export function createRepository(facts: RepositoryFacts): SimulatedRepository {
-  let { owner, name, default_branch: branch } = facts;
-  return {
-    id: facts.id,
-    installation_id: facts.installation_id,
-    git_dir: facts.git_dir,
-    private: facts.private,
-    archived: facts.archived,
-    created_at: timestamp(),
-    previous_names: [],
-    get full_name() {
-      return `${owner}/${name}`;
-    },
-    get owner() {
-      return owner;
-    },
-    set owner(login) {
-      if (login !== owner) this.previous_names.push(this.full_name);
-      owner = login;
-    },
-    get name() {
-      return name;
-    },
-    set name(renamed) {
-      if (renamed !== name) this.previous_names.push(this.full_name);
-      name = renamed;
-    },
-    get default_branch() {
-      return branch ?? readSymbolicHead(this.git_dir);
-    },
-    set default_branch(chosen) {
-      branch = chosen;
-    },
-  };
-}
-
 /** The repository of this name, or the one that had it before. */
 export function findByName(
   world: World,
@@ -208,6 +166,7 @@ export function permissionOf(world: World, repositoryId: number, login: string):
   return set ?? (login.toLowerCase() === "octocat" ? "write" : "read");
 }
 
+/** The key of `World.permissions`: logins know no case. */
 export function permissionKey(repositoryId: number, login: string): string {
   return `${repositoryId} ${login.toLowerCase()}`;
 }

@@ -7,7 +7,7 @@ import { createLogger } from "../../src/log.ts";
 import { type Repodex, startRepodex } from "../../src/repodex.ts";
 
 export const WEBHOOK_SECRET = "a webhook secret of the tests";
-export const API_TOKEN = "an API token of the tests";
+export const API_TOKEN = "an-API-token-of-the-tests";
 
 let privateKey: string | undefined;
 

@@ -55,11 +55,11 @@ interface Place {
 }
 
 async function resolve(selections: Selection[], place: Place): Promise<Record<string, unknown>> {
-  const answer: Record<string, unknown> = {};
-  for (const field of fieldsOf(selections, place)) {
-    answer[field.key] = await resolveField(field, { ...place, path: [...place.path, field.key] });
-  }
-  return answer;
+  const resolved = fieldsOf(selections, place).map(async (field) => {
+    const value = await resolveField(field, { ...place, path: [...place.path, field.key] });
+    return [field.key, value] as const;
+  });
+  return Object.fromEntries(await Promise.all(resolved));
 }
 
 /** The fields that apply to the node's type, fragments opened. */

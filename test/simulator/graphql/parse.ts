@@ -3,6 +3,7 @@ export class GraphqlSyntaxError extends Error {
   override readonly name = "GraphqlSyntaxError";
 }
 
+/** A field as it was asked for; `selections` is empty for a plain value. */
 export interface Field {
   kind: "field";
   /** The key in the answer: the alias where there is one. */
@@ -13,15 +14,17 @@ export interface Field {
 }
 
 /** An inline fragment, or a spread whose definition was put in its place. */
-export interface Fragment {
+interface Fragment {
   kind: "fragment";
   type: string | null;
   selections: Selection[];
 }
 
+/** What may stand between braces. */
 export type Selection = Field | Fragment | { kind: "spread"; name: string };
-export type Value = { variable: string } | { constant: string | number | boolean | null };
+type Value = { variable: string } | { constant: string | number | boolean | null };
 
+/** A parsed query with the fragments it may spread. */
 export interface Document {
   operation: Selection[];
   fragments: Map<string, Fragment>;

@@ -21,6 +21,7 @@ export function requiredString(body: Record<string, unknown>, name: string): str
   return value;
 }
 
+/** A field that must be a string where it is given; null where it is not. */
 export function optionalString(body: Record<string, unknown>, name: string): string | null {
   return body[name] === undefined || body[name] === null ? null : requiredString(body, name);
 }

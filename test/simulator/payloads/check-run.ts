@@ -1,0 +1,30 @@
+import type { Simulation } from "../simulation.ts";
+import { viewCheckRun } from "../views/check-run.ts";
+import { originPayload, repositoryOf } from "./origin.ts";
+
+/** `check_run`: "Re-run", or with an identifier one of its buttons. */
+export function checkRunPayload(
+  simulation: Simulation,
+  checkRunId: number,
+  { identifier, login }: { identifier: string | null; login?: string | undefined },
+) {
+  const checkRun = simulation.world.checkRuns.find(({ id }) => id === checkRunId);
+  if (!checkRun) throw new Error(`There is no check run ${checkRunId}.`);
+  const repository = repositoryOf(simulation, checkRun.repository_id);
+  const view = viewCheckRun(checkRun, repository, simulation);
+  return {
+    action: identifier === null ? "rerequested" : "requested_action",
+    check_run: {
+      ...view,
+      check_suite: {
+        ...view.check_suite,
+        head_sha: checkRun.head_sha,
+        head_branch: repository.default_branch,
+        app: view.app,
+        pull_requests: [],
+      },
+    },
+    ...(identifier !== null && { requested_action: { identifier } }),
+    ...originPayload(simulation, checkRun.repository_id, login),
+  };
+}

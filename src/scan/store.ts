@@ -268,14 +268,16 @@ export async function countFiles(db: Kysely<Tables>, repositoryId: string): Prom
 }
 
 /**
- * Deletes a batch of blobs that no file of the published manifest names; true while there may be more.
+ * Deletes a batch of blobs that no file of the published manifest needs; true while there may be more. A file
+ * that is left out (a symbolic link, say) may share its SHA with a text, but needs no blob.
  * Under the run's fence, so nothing a scan relies on disappears.
  */
 export async function collectBlobs(trx: Kysely<Tables>, repositoryId: string): Promise<boolean> {
   const { rows } = await sql<{ deleted: number }>`
     with dead as (
       select b.sha from blobs b where b.repository_id = ${repositoryId} and not exists (
-        select from files f where f.repository_id = b.repository_id and f.sha = b.sha)
+        select from files f where f.repository_id = b.repository_id and f.sha = b.sha
+          and f.state in ('indexed', 'binary', 'encoding', 'lfs'))
       limit ${COLLECT_BATCH}
     ),
     dead_chunks as (

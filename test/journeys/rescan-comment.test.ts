@@ -106,7 +106,7 @@ describe("a /rescan comment", () => {
   });
 
   test.each([
-    ["by a bot", "/rescan", { bot: true }],
+    ["by a bot", "/rescan", { login: "helper[bot]", bot: true }],
     ["in a quote", "> /rescan", {}],
     ["in a sentence", "You can use /rescan here.", {}],
   ])("%s is met with silence", async (_, body, who) => {

@@ -150,6 +150,21 @@ test("a comment is told with its issue, its author as the sender", async () => {
   });
 });
 
+test("a bot's comment is told as a bot's, whatever its login", async () => {
+  const { simulator, received, repository } = await serve();
+  const comment = simulator.addComment({
+    repository_id: repository.id,
+    issue_number: 7,
+    body: "/rescan",
+    bot: true,
+  });
+  await simulator.deliverPush(repository.id);
+
+  await simulator.deliverComment(comment);
+
+  expect(received[1]?.payload).toMatchObject({ comment: { user: { type: "Bot" } }, sender: { type: "Bot" } });
+});
+
 test("a check run's buttons are told with its App and commit", async () => {
   const { simulator, received, git, installation_id, repository } = await serve();
   const client = await asInstallation(simulator, installation_id);

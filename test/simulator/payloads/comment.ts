@@ -42,5 +42,6 @@ export function commentPayload(
     },
     comment: { ...view, issue_url, html_url },
     ...originPayload(simulation, comment.repository_id, comment.user.login),
+    sender: view.user,
   };
 }

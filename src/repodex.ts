@@ -24,7 +24,7 @@ import { Worker } from "./runs/worker.ts";
 import { scanRepository } from "./scan/scan.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
-const RETRY_BASE_MS = 5_000;
+const RETRY_BASE_MS = 1_000;
 /** Each slot may hold a transaction and a beat; the loops and the pages need some beside. */
 const CONNECTIONS_BESIDE_SLOTS = 16;
 

@@ -176,6 +176,17 @@ export async function claimRun(
   }
 }
 
+/** Milliseconds until a run that waits becomes due, or null where none waits. */
+export async function msUntilDue(db: Kysely<Tables>): Promise<number | null> {
+  const { rows } = await sql<{ ms: number | null }>`
+    select extract(epoch from min(greatest(runs.not_before, i.paused_until)) - clock_timestamp())::float8 * 1000 as ms
+    from runs join installations i on i.id = runs.installation_id
+    where runs.state = 'queued' and greatest(runs.not_before, i.paused_until) > clock_timestamp()`.execute(
+    db,
+  );
+  return rows[0]?.ms ?? null;
+}
+
 export interface Fence {
   leaseSeconds: number;
   stage?: string | undefined;
@@ -384,6 +395,7 @@ async function endFailed(
     .set({ ...ENDED, state: "failed", failures, reason: error.message, reason_code: error.code })
     .where("id", "=", run.id)
     .execute();
+  await reportSomewhere(trx, run.id);
   await appendEvent(trx, run.id, {
     level: "error",
     kind: "run.completed",
@@ -393,6 +405,16 @@ async function endFailed(
   });
   await notify(trx, DUE_CHANNEL);
   return "failed";
+}
+
+/** A run that failed before it knew its head is reported on the commit that search still answers from. */
+async function reportSomewhere(trx: Kysely<Tables>, runId: string): Promise<void> {
+  await sql`
+    insert into check_reports (run_id, head_sha)
+    select runs.id, repositories.indexed_commit
+    from runs join repositories on repositories.id = runs.repository_id
+    where runs.id = ${runId} and repositories.indexed_commit is not null
+      and not exists (select from check_reports where run_id = runs.id)`.execute(trx);
 }
 
 async function endSuperseded(

@@ -4,7 +4,7 @@ import type { Connection, Listener } from "../database/connect.ts";
 import { eventOrTimeout } from "../database/lease-loop.ts";
 import { DUE_CHANNEL } from "./events.ts";
 import { executeRun, type Perform } from "./execute.ts";
-import { type ClaimedRun, claimRun, sweepRuns } from "./queue.ts";
+import { type ClaimedRun, claimRun, msUntilDue, sweepRuns } from "./queue.ts";
 import { type RunTimings, ShuttingDown } from "./run.ts";
 
 /** NOTIFY is only a hint: what it loses, a poll finds. */
@@ -75,6 +75,7 @@ export class Worker {
             this.#take(run);
             continue;
           }
+          waitMs = Math.min(waitMs, (await msUntilDue(connection.db)) ?? waitMs);
         } catch (err) {
           if (!this.#stopping) log.warn({ err }, "claim failed");
           waitMs = CLAIM_RETRY_MS;

@@ -61,9 +61,9 @@ export async function listFiles(
 
 /** A glob as a POSIX regular expression: `*` and `?` stay inside a folder, `**` crosses folders. */
 export function globToRegex(glob: string): string {
-  const body = glob.replace(/\*\*\/|\*\*|\*|\?|[.+^${}()|[\]\\]/g, (token) => {
-    if (token === "**/") return "(.*/)?";
-    if (token === "**") return ".*";
+  // Repeated `**` mean no more than one, and PostgreSQL refuses thousands of them as too complex.
+  const body = glob.replace(/(?:\*\*\/)+|\*{2,}|\*|\?|[.+^${}()|[\]\\]/g, (token) => {
+    if (token.startsWith("**")) return token.endsWith("/") ? "(.*/)?" : ".*";
     if (token === "*") return "[^/]*";
     return token === "?" ? "[^/]" : `\\${token}`;
   });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { startSimulator } from "../simulator/simulator.ts";
-import { type AppProcess, startAppProcess } from "./app-process.ts";
+import { type AppProcess, startAppProcess } from "../support/app-process.ts";
 import { DemoError, type DemoOptions, git, headOf, readOptions, USAGE } from "./options.ts";
 import { followRun } from "./progress.ts";
 

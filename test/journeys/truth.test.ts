@@ -1,9 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { useDatabase } from "../support/database.ts";
-import { createRepository, type TestRepository } from "../support/git.ts";
+import { commitFolder } from "../support/folder.ts";
 import { startJourney } from "../support/journey.ts";
 
 const database = useDatabase();
@@ -32,20 +31,10 @@ const TREES: { name: string; folder: string; leaveOut: string[]; files: [number,
   },
 ];
 
-async function commitFolder(folder: string, leaveOut: string[]): Promise<TestRepository> {
-  const repository = await createRepository({ bare: true });
-  const base = ["--git-dir", repository.dir, "--work-tree", folder];
-  const git = (...args: string[]) =>
-    execFileSync("git", [...base, ...args], { env: { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null" } });
-  git("add", "--force", "--all", "--", ".", ...leaveOut.map((name) => `:(exclude)${name}`));
-  git("-c", "user.name=Octo Cat", "-c", "user.email=o@example.com", "commit", "--quiet", "-m", "All of it");
-  return repository;
-}
-
 test.each(TREES)(
   "the index of $name is its commit, to the last byte",
   async ({ folder, leaveOut, files: [least, most] }) => {
-    const git = await commitFolder(path.join(PACKAGES, folder), leaveOut);
+    const git = await commitFolder(path.join(PACKAGES, folder), { leaveOut });
     const journey = await startJourney(database, { git });
 
     await journey.install();

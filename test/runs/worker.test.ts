@@ -75,6 +75,23 @@ describe("a worker", () => {
     await untilState("1", "succeeded");
   });
 
+  test("is up again the moment that a waiting run becomes due, however rarely it polls", async () => {
+    let attempts = 0;
+    startWorker(
+      async (run, tools) => {
+        attempts += 1;
+        if (attempts === 1)
+          throw new SourceError("github_error", "GitHub answered 502.", { retryable: true });
+        await succeed(run, tools);
+      },
+      { pollMs: 60_000, timings: { ...timings, retryBaseMs: 500 } },
+    );
+
+    const { run_id } = await request(database.connection);
+
+    expect(await untilState(run_id, "succeeded")).toMatchObject({ epoch: 2, failures: 1 });
+  });
+
   test("tries again after a failure, and fails with the reason when the budget is spent", async () => {
     let attempts = 0;
     startWorker(

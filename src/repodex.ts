@@ -27,6 +27,8 @@ import { type RunningServer, startServer } from "./server.ts";
 const RETRY_BASE_MS = 1_000;
 /** Each slot may hold a transaction and a beat; the loops and the pages need some beside. */
 const CONNECTIONS_BESIDE_SLOTS = 16;
+/** What the embedded server must have beyond that: five listeners, migrations, a person with psql, a second process. */
+const CONNECTIONS_SPARE = 40;
 
 export interface Repodex {
   url: string;
@@ -36,12 +38,20 @@ export interface Repodex {
 
 /** Starts everything a replica is: database, server, inbox, worker, and what tells GitHub about it. */
 export async function startRepodex(config: Config, log: Logger): Promise<Repodex> {
-  const embedded = config.databaseUrl === null ? await startEmbedded({ dataDir: config.dataDir, log }) : null;
+  const maxConnections = config.runSlots * 2 + CONNECTIONS_BESIDE_SLOTS;
+  const embedded =
+    config.databaseUrl === null
+      ? await startEmbedded({
+          dataDir: config.dataDir,
+          log,
+          settings: { max_connections: String(maxConnections + CONNECTIONS_SPARE) },
+        })
+      : null;
   const connection = connect({
     connection: embedded?.connection ?? { connectionString: config.databaseUrl ?? "" },
     log,
     leaseSeconds: config.leaseSeconds,
-    maxConnections: config.runSlots * 2 + CONNECTIONS_BESIDE_SLOTS,
+    maxConnections,
   });
   try {
     await migrate(connection, { log });

@@ -6,7 +6,7 @@ import { type Chunk, joinChunks } from "./chunk.ts";
 /** A manifest row as its readers see it. */
 export interface FileView {
   path: string;
-  /** The true bytes of a name that is not UTF-8. */
+  /** The true bytes of a name that is not UTF-8, on one line. */
   path_base64: string | null;
   mode: string;
   sha: string;
@@ -26,7 +26,7 @@ export interface FilePosition {
 }
 
 const FILE_COLUMNS = sql`
-  files.path, encode(files.path_bytes, 'base64') as path_base64, files.mode, encode(files.sha, 'hex') as sha,
+  files.path, translate(encode(files.path_bytes, 'base64'), chr(10), '') as path_base64, files.mode, encode(files.sha, 'hex') as sha,
   files.size, files.language, blobs.encoding, files.state, files.reason, files.generated, files.vendored`;
 
 /** The published manifest of a repository, in path order; `path` is a glob (`*`, `**`, `?`). */
@@ -54,7 +54,7 @@ export async function listFiles(
       and (${language}::text is null or lower(files.language) = lower(${language}))
       and (${pattern}::text is null or files.path ~ ${pattern})
       and (${after?.path ?? null}::text is null or (files.path, coalesce(files.path_bytes, '')) >
-        (${after?.path ?? null}::text collate "C", decode(${after?.path_base64 ?? ""}, 'base64')))
+        (${after?.path ?? null}::text collate "C", ${Buffer.from(after?.path_base64 ?? "", "base64")}::bytea))
     order by files.path, coalesce(files.path_bytes, '') limit ${options.limit}`.execute(db);
   return rows;
 }
@@ -88,7 +88,7 @@ export async function readFile(
   options: { repository_id: string; path: string | null; path_base64: string | null },
 ): Promise<FileContent | null> {
   const byName = options.path_base64
-    ? sql`files.path_bytes = decode(${options.path_base64}, 'base64')`
+    ? sql`files.path_bytes = ${Buffer.from(options.path_base64, "base64")}`
     : sql`files.path = ${options.path} and files.path_bytes is null`;
   const { rows } = await sql<Omit<FileContent, "text"> & { chunks: Chunk[] | null }>`
     select files.path, repositories.indexed_commit as commit, encode(files.sha, 'hex') as sha, files.state,

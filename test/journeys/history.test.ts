@@ -84,7 +84,7 @@ test(`after a random history (seed ${SEED}) the index is a fresh one of the last
     if (step === COMMITS) await deliver(pushed);
     else if (!random.chance(0.2)) waiting.splice(random.below(waiting.length + 1), 0, pushed); // else dropped
     while (waiting.length > 0 && random.chance(0.5)) await deliver(waiting.shift() as Pushed);
-    if (random.chance(0.15)) await journey.untilStill(60_000);
+    if (random.chance(0.08)) await journey.untilStill(60_000);
   }
   await journey.untilStill(60_000);
 

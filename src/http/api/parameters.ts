@@ -3,6 +3,8 @@ import { badRequest } from "../problem.ts";
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 1_000;
+const MAX_GLOB_LENGTH = 500;
+const MAX_WILDCARDS = 20;
 const MAX_BIGINT = 9_223_372_036_854_775_807n;
 
 /** A numeric id out of the path; anything else names nothing. */
@@ -27,6 +29,18 @@ export function textParameter(c: Context, name: string): string | null {
   const text = c.req.query(name);
   if (text?.includes("\0")) throw badRequest(`${name} must not hold a NUL character.`);
   return text || null;
+}
+
+/** A path glob, bounded: what the database spends on each path grows with its length and its wildcards. */
+export function globParameter(c: Context, name: string): string | null {
+  const glob = textParameter(c, name);
+  const wildcards = glob?.match(/(?:\*\*\/)+|\*+|\?/g) ?? [];
+  if (glob !== null && (glob.length > MAX_GLOB_LENGTH || wildcards.length > MAX_WILDCARDS)) {
+    throw badRequest(
+      `${name} must be a glob of at most ${MAX_GLOB_LENGTH} characters with at most ${MAX_WILDCARDS} wildcards.`,
+    );
+  }
+  return glob;
 }
 
 export function oneOf<T extends string>(c: Context, name: string, values: readonly T[]): T | null {
@@ -62,6 +76,11 @@ export function page<Row, Json>(
     data: shown.map(options.json),
     next_cursor: more ? Buffer.from(JSON.stringify(options.key(last))).toString("base64url") : null,
   };
+}
+
+/** True for base64 as files' `path_base64` is written: padded, on one line. */
+export function isBase64(text: string): boolean {
+  return text !== "" && Buffer.from(text, "base64").toString("base64") === text;
 }
 
 export function isId(value: unknown): value is string {

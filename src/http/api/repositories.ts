@@ -5,7 +5,17 @@ import { listActiveRuns, listRuns, readRun, readStatus } from "../../runs/read.t
 import { requestRescan } from "../../runs/rescan.ts";
 import { type FilePosition, listFiles, readFile } from "../../scan/read.ts";
 import { badRequest, notFound, Problem } from "../problem.ts";
-import { idParameter, isId, limitParameter, oneOf, page, readCursor, textParameter } from "./parameters.ts";
+import {
+  globParameter,
+  idParameter,
+  isBase64,
+  isId,
+  limitParameter,
+  oneOf,
+  page,
+  readCursor,
+  textParameter,
+} from "./parameters.ts";
 import { fileJson, repositoryJson, runJson } from "./views.ts";
 
 const FILE_STATES = [
@@ -58,7 +68,7 @@ export function createRepositoryRoutes(connection: Connection): Hono {
       repository_id: id,
       state: oneOf(c, "state", FILE_STATES),
       language: textParameter(c, "language"),
-      path: textParameter(c, "path"),
+      path: globParameter(c, "path"),
       after: readCursor(c, isFilePosition),
       limit: limit + 1,
     });
@@ -71,13 +81,12 @@ export function createRepositoryRoutes(connection: Connection): Hono {
     const path = textParameter(c, "path");
     const pathBase64 = textParameter(c, "path_base64");
     if ((path === null) === (pathBase64 === null)) throw badRequest("Give either path or path_base64.");
-    if (pathBase64 !== null && !/^[A-Za-z0-9+/]+={0,2}$/.test(pathBase64))
-      throw badRequest("path_base64 is not base64.");
+    if (pathBase64 !== null && !isBase64(pathBase64)) throw badRequest("path_base64 must be base64.");
     const file = await readFile(db, c.var.viewer, { repository_id: id, path, path_base64: pathBase64 });
     if (!file) throw notFound("file in the indexed commit");
     if (file.state !== "indexed") {
       throw new Problem(422, "Not indexed", {
-        detail: `${file.path} is not indexed: ${file.reason ?? file.state}`,
+        detail: `${file.path} is not indexed: ${file.reason ?? `${file.state}.`}`,
       });
     }
     const { text, state: _, reason: __, ...rest } = file;
@@ -126,8 +135,7 @@ function isFilePosition(value: unknown): value is FilePosition {
     typeof value.path === "string" &&
     !value.path.includes("\0") &&
     "path_base64" in value &&
-    (value.path_base64 === null ||
-      (typeof value.path_base64 === "string" && /^[A-Za-z0-9+/\n]+={0,2}$/.test(value.path_base64)))
+    (value.path_base64 === null || (typeof value.path_base64 === "string" && isBase64(value.path_base64)))
   );
 }
 

@@ -99,13 +99,11 @@ interface ListenOptions {
 }
 
 function startListener({ channels, onNotify, onReconnect, config, log }: ListenOptions): Listener {
-  let client: pg.Client | undefined;
   const closed = Promise.withResolvers<void>();
   let closing = false;
 
   async function session(): Promise<void> {
     const current = new pg.Client(config);
-    client = current;
     const gone = new Promise<void>((resolve) => {
       current.on("error", () => resolve());
       current.on("end", () => resolve());
@@ -136,8 +134,7 @@ function startListener({ channels, onNotify, onReconnect, config, log }: ListenO
   return {
     async close() {
       closing = true;
-      closed.resolve();
-      await client?.end().catch(() => {});
+      closed.resolve(); // the session ends its client itself: one that is still connecting cannot be ended
       await running;
     },
   };

@@ -3,7 +3,7 @@ import { type CheckRunState, describeCheckRun, MAX_ANNOTATIONS } from "./check-r
 import { bounded, type GitHubApp, type Octokit, octokitFor } from "./client.ts";
 import { httpFailureOf, rateLimitResetOf, translateError } from "./errors.ts";
 
-export const CHECK_RUN_NAME = "Code index";
+const CHECK_RUN_NAME = "Code index";
 
 /** Projects runs to GitHub's check runs. `publicUrl` is where a reader's browser finds this server. */
 export function createCheckRunReporter(options: { app: GitHubApp; publicUrl: string }): Reporter {

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { Probot, ProbotOctokit } from "probot";
 
 /** A request must end well before a run's stall limit. */
-export const REQUEST_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 30_000;
 
 export interface AppCredentials {
   appId: string;

@@ -34,7 +34,7 @@ async function react(octokit: Octokit, reply: RescanReply, signal: AbortSignal):
 }
 
 /** 👀 at acceptance, 🚀 once indexed; 👎 without permission, 😕 where there is something to put right. */
-export function reactionOf({ outcome, run }: Pick<RescanReply, "outcome" | "run">): Reaction {
+function reactionOf({ outcome, run }: Pick<RescanReply, "outcome" | "run">): Reaction {
   if (outcome === "not_permitted") return "-1";
   if (run === null) return "confused";
   if (run.finished_at === null) return "eyes";
@@ -42,7 +42,7 @@ export function reactionOf({ outcome, run }: Pick<RescanReply, "outcome" | "run"
 }
 
 /** What the reply says now. */
-export function describeReply(reply: RescanReply, publicUrl: string): string {
+function describeReply(reply: RescanReply, publicUrl: string): string {
   const { run, outcome } = reply;
   if (run === null) return describeRefusal(reply);
   const details = `[Details](${publicUrl}/runs/${run.id})`;

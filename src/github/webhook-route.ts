@@ -5,7 +5,7 @@ import type { Connection } from "../database/connect.ts";
 import { type Delivery, storeDelivery } from "../deliveries/store.ts";
 
 /** docs.github.com/en/webhooks: payloads are capped at 25 MB. */
-export const MAX_PAYLOAD_BYTES = 25 * 1024 * 1024;
+const MAX_PAYLOAD_BYTES = 25 * 1024 * 1024;
 /** GitHub gives up after 10 seconds. */
 const READ_TIMEOUT_MS = 10_000;
 const GUID = /^[0-9a-zA-Z-]{1,64}$/;

@@ -14,7 +14,8 @@ declare module "hono" {
   }
 }
 
-const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+/** What only a proxy adds. */
+const FORWARDED = /^(forwarded|x-forwarded-.+|x-real-ip)$/;
 
 /** Lets a request through as a viewer, or ends it. Browsers sign in with the token as Basic password, to read only. */
 export function requireAccess(access: AccessOptions): MiddlewareHandler {
@@ -30,7 +31,7 @@ export function requireAccess(access: AccessOptions): MiddlewareHandler {
 /** Open access is for this machine's own browser alone: not through a proxy, and not by another site's name or page. */
 function refuseForeign(c: Context): void {
   const url = new URL(c.req.url);
-  const forwarded = FORWARDED.some((name) => c.req.header(name) !== undefined);
+  const forwarded = Object.keys(c.req.header()).some((name) => FORWARDED.test(name));
   const origin = c.req.header("origin");
   if (forwarded || !isLoopback(hostnameOf(url)) || (origin !== undefined && origin !== url.origin)) {
     throw new Problem(403, "Forbidden", {

@@ -1,6 +1,6 @@
-import type { RunMode, RunProgress, RunState, RunTrigger } from "../database/schema.ts";
+import type { RunProgress, RunState, RunTrigger } from "../database/schema.ts";
 
-export type { RunMode, RunProgress, RunState, RunTrigger };
+export type { RunProgress, RunState, RunTrigger };
 
 export type FinalState = Exclude<RunState, "queued" | "running">;
 

@@ -12,18 +12,25 @@ export interface Proof {
  * Computes the tree's SHA from the listed entries and compares it with the commit's. Where they differ, the
  * directories whose SHAs differ are read again with the raw bytes of their names, since a JSON listing cannot
  * carry names that are not UTF-8. What still differs is reported, not refused: an odd tree is never locked out.
+ * Throws OddTree for a tree that git itself would refuse.
  */
 export async function proveManifest(
   listing: TreeListing,
   options: { treeSha: string; source: Source; signal: AbortSignal },
 ): Promise<{ entries: TreeEntry[]; proof: Proof }> {
-  const first = check(listing.entries, listing.subtrees, options.treeSha);
-  if (first.verified) return { entries: listing.entries, proof: first };
-  const entries = await rereadTree(listing, options);
-  return { entries, proof: check(entries, new Map(), options.treeSha) };
+  const certain = listing.entries.filter((entry) => !entry.path.includes(REPLACED));
+  if (certain.length === listing.entries.length) {
+    const proof = check(listing, options.treeSha);
+    if (proof.verified) return { entries: listing.entries, proof };
+  }
+  const reread = await rereadTree(certain, options);
+  return { entries: reread.entries, proof: check(reread, options.treeSha) };
 }
 
-function check(entries: TreeEntry[], expected: Map<string, string>, treeSha: string): Proof {
+/** U+FFFD in UTF-8: what JSON has in place of bytes that it cannot carry. */
+const REPLACED = Buffer.from("\uFFFD");
+
+function check({ entries, subtrees: expected }: TreeListing, treeSha: string): Proof {
   const { tree_sha, subtrees } = hashManifest(entries);
   if (tree_sha === treeSha) return { tree_sha, verified: true, unverified_path: null };
   const differing = [...expected].filter(([path, sha]) => path !== "" && subtrees.get(path) !== sha);
@@ -35,34 +42,32 @@ function depth(path: string): number {
   return path === "" ? 0 : path.split("/").length;
 }
 
-/** Walks down from the root by raw tree objects, keeping the listing's entries of every subtree that agrees. */
+/** Walks down from the root by raw tree objects, keeping the `known` entries of every subtree that agrees. */
 async function rereadTree(
-  listing: TreeListing,
+  known: TreeEntry[],
   { treeSha, source, signal }: { treeSha: string; source: Source; signal: AbortSignal },
-): Promise<TreeEntry[]> {
-  const { subtrees: computed } = hashManifest(listing.entries);
-  const agreeing = new Map([...computed].map(([path, sha]) => [sha, path]));
-  const byDirectory = Map.groupBy(listing.entries, (entry) => directoryOf(entry.path.toString("latin1")));
-  const entries: TreeEntry[] = [];
+): Promise<TreeListing> {
+  const agreeing = new Map([...hashManifest(known).subtrees].map(([path, sha]) => [sha, path]));
+  const byDirectory = Map.groupBy(known, (entry) => directoryOf(entry.path.toString("latin1")));
+  const listing: TreeListing = { entries: [], subtrees: new Map() };
   let level: { path: Buffer; sha: string }[] = [{ path: Buffer.alloc(0), sha: treeSha }];
   while (level.length > 0) {
     const trees = await source.readRawTrees([...new Set(level.map((tree) => tree.sha))], signal);
     const next: typeof level = [];
     for (const tree of level) {
+      listing.subtrees.set(tree.path.toString("latin1"), tree.sha);
       for (const child of trees.get(tree.sha) ?? []) {
         const path = tree.path.length === 0 ? child.name : Buffer.concat([tree.path, SLASH, child.name]);
+        const from = agreeing.get(child.sha);
         if (child.mode !== "040000")
-          entries.push({ path, mode: child.mode, sha: child.sha, size: child.size });
-        else {
-          const known = agreeing.get(child.sha);
-          if (known === undefined) next.push({ path, sha: child.sha });
-          else entries.push(...moveTree(byDirectory, known, path));
-        }
+          listing.entries.push({ path, mode: child.mode, sha: child.sha, size: child.size });
+        else if (from === undefined) next.push({ path, sha: child.sha });
+        else listing.entries.push(...moveTree(byDirectory, from, path));
       }
     }
     level = next;
   }
-  return entries;
+  return listing;
 }
 
 const SLASH = Buffer.from("/");

@@ -60,7 +60,7 @@ export async function listFiles(
 }
 
 /** A glob as a POSIX regular expression: `*` and `?` stay inside a folder, `**` crosses folders. */
-export function globToRegex(glob: string): string {
+function globToRegex(glob: string): string {
   // Repeated `**` mean no more than one, and PostgreSQL refuses thousands of them as too complex.
   const body = glob.replace(/(?:\*\*\/)+|\*{2,}|\*|\?|[.+^${}()|[\]\\]/g, (token) => {
     if (token.startsWith("**")) return token.endsWith("/") ? "(.*/)?" : ".*";

@@ -161,7 +161,7 @@ export type Publication =
   | { repository_id: string; head: Head; proof: Proof; diff: FilesDiff };
 
 /** An indexed file whose blob is not stored: publishing would break the promise, so it stops here. */
-export class IncompleteIndex extends Error {
+class IncompleteIndex extends Error {
   override readonly name = "IncompleteIndex";
   constructor(path: string) {
     super(`The content of ${path} is not stored although the manifest calls it indexed.`);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { storeBlobs } from "../../src/scan/store.ts";
-import { chunkText, lineCount } from "../../src/scan/chunk.ts";
 import { transaction } from "../../src/database/connect.ts";
+import { chunkText, lineCount } from "../../src/scan/chunk.ts";
+import { storeBlobs } from "../../src/scan/store.ts";
 import { useDatabase } from "../support/database.ts";
 import { seedRepository } from "../support/seed.ts";
 import { INDEXED, rawName, seedFiles, seedRun, updateRepository } from "./seed.ts";

@@ -87,7 +87,20 @@ describe("the files of a repository", () => {
   });
 
   test("come in pages that lose and double none, whatever their names", async () => {
-    const utf8 = ["a", "A", "a/b", "a-b", "a.b", "Ä", "ä", "a\ufffd", "\u{1f600}", "\uff5e", " ", "'\"\\\n\t%_"];
+    const utf8 = [
+      "a",
+      "A",
+      "a/b",
+      "a-b",
+      "a.b",
+      "Ä",
+      "ä",
+      "a\ufffd",
+      "\u{1f600}",
+      "\uff5e",
+      " ",
+      "'\"\\\n\t%_",
+    ];
     const raw = [
       Buffer.from([0x61, 0xff]),
       Buffer.from([0x61, 0xfe]),
@@ -212,7 +225,13 @@ describe("a path glob", () => {
       select 100, repeat('a', 100) || '/' || i || repeat('ab/', 40), '100644', decode(${SHA("a")}, 'hex'), 'indexed'
       from generate_series(1, 2000) i`.execute(database.db);
     const ask = (glob: string) => server.ask(`${FILES}?path=${encodeURIComponent(glob)}`);
-    const refused = ["a".repeat(501), "*?".repeat(250), "**/".repeat(160) + "?".repeat(20), "*a".repeat(21), "?".repeat(21)];
+    const refused = [
+      "a".repeat(501),
+      "*?".repeat(250),
+      "**/".repeat(160) + "?".repeat(20),
+      "*a".repeat(21),
+      "?".repeat(21),
+    ];
     const allowed = [
       "*".repeat(500),
       "**/".repeat(166),

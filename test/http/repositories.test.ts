@@ -101,7 +101,9 @@ describe("the list of repositories", () => {
     const server = await setUp(ids);
     const list = "/api/v1/repositories";
 
-    const byPage = await Promise.all([1, 2, 3, 7, 1000].map((n) => server.readPages<RepositoryJson>(list, n)));
+    const byPage = await Promise.all(
+      [1, 2, 3, 7, 1000].map((n) => server.readPages<RepositoryJson>(list, n)),
+    );
     const all = await server.get<Page<RepositoryJson>>(list);
 
     for (const rows of byPage) expect(rows.map(({ id }) => id)).toEqual(ids);
@@ -187,25 +189,27 @@ const BAD_CURSORS = [
   cursorOf({ path: 1, path_base64: null }),
 ];
 
-describe.each(["/api/v1/repositories", "/api/v1/repositories/100/files", "/api/v1/repositories/100/runs", "/api/v1/runs/1/log"])(
-  "the list %s",
-  (path) => {
-    test("refuses limits and cursors that it never gave, each with a sentence", async () => {
-      const server = await setUp();
-      await seedRun(database.db);
+describe.each([
+  "/api/v1/repositories",
+  "/api/v1/repositories/100/files",
+  "/api/v1/repositories/100/runs",
+  "/api/v1/runs/1/log",
+])("the list %s", (path) => {
+  test("refuses limits and cursors that it never gave, each with a sentence", async () => {
+    const server = await setUp();
+    await seedRun(database.db);
 
-      for (const limit of BAD_LIMITS) {
-        const detail = await expectProblem(await server.ask(`${path}?limit=${limit}`), 400);
-        expect(detail, limit).toBe("limit must be a whole number from 1 to 1000.");
-      }
-      for (const cursor of BAD_CURSORS) {
-        const detail = await expectProblem(await server.ask(`${path}?cursor=${cursor}`), 400);
-        expect(detail, cursor).toMatch(/^cursor must /);
-      }
-      for (const limit of [1, 1000]) await server.get(`${path}?limit=${limit}&cursor=`);
-    });
-  },
-);
+    for (const limit of BAD_LIMITS) {
+      const detail = await expectProblem(await server.ask(`${path}?limit=${limit}`), 400);
+      expect(detail, limit).toBe("limit must be a whole number from 1 to 1000.");
+    }
+    for (const cursor of BAD_CURSORS) {
+      const detail = await expectProblem(await server.ask(`${path}?cursor=${cursor}`), 400);
+      expect(detail, cursor).toMatch(/^cursor must /);
+    }
+    for (const limit of [1, 1000]) await server.get(`${path}?limit=${limit}&cursor=`);
+  });
+});
 
 test.each(["q=%00", "q=a%00b", "state=%00", "state=nonsense", "state=INDEXED"])(
   "the list of repositories with %s is a bad request",

@@ -106,8 +106,7 @@ describe("a rescan", () => {
 
   test("of a repository that cannot be scanned is a 422 that says why", async () => {
     const { server } = await setUp();
-    const refusal = async () =>
-      await expectProblem(await server.ask(RESCAN, { method: "POST" }), 422);
+    const refusal = async () => await expectProblem(await server.ask(RESCAN, { method: "POST" }), 422);
     const installation = (changes: { suspended_at?: Date | null; removed_at?: Date | null }) =>
       database.db.updateTable("installations").set(changes).execute();
 
@@ -144,7 +143,12 @@ describe("the rescan status", () => {
   test("names what runs, what waits and what ended last, whatever was queued first", async () => {
     const { server } = await setUp();
     const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute));
-    const last = await seedRun(database.db, { finished_at: at(9), state: "failed", reason: "No.", reason_code: "no" });
+    const last = await seedRun(database.db, {
+      finished_at: at(9),
+      state: "failed",
+      reason: "No.",
+      reason_code: "no",
+    });
     await seedRun(database.db, { finished_at: at(5) });
     const running = await seedRun(database.db, { state: "running" });
     const queued = await seedRun(database.db, { state: "queued" });
@@ -171,7 +175,11 @@ describe("the rescan status", () => {
     await request(database.connection, { repository_id: "102", trigger: "rescan" });
     const third = await server.get<Status>(STATUS);
 
-    await database.db.updateTable("installations").set({ paused_until: until }).where("id", "=", "1").execute();
+    await database.db
+      .updateTable("installations")
+      .set({ paused_until: until })
+      .where("id", "=", "1")
+      .execute();
     const paused = await server.get<Status>(STATUS);
 
     expect(third.queued).toMatchObject({ position: 3, wait_reason: null });

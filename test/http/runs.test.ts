@@ -92,7 +92,14 @@ describe("a run", () => {
       not_before: "2026-01-01T00:02:00.000Z",
       started_at: "2026-01-01T00:03:00.000Z",
       finished_at: "2026-01-01T00:04:00.000Z",
-      progress: { ...progress, files_changed: 0, files_removed: 0, files_skipped: 0, files_failed: 0, chunks: 0 },
+      progress: {
+        ...progress,
+        files_changed: 0,
+        files_removed: 0,
+        files_skipped: 0,
+        files_failed: 0,
+        chunks: 0,
+      },
     });
   });
 
@@ -118,9 +125,14 @@ describe("the runs of a repository", () => {
 
     for (const limit of [1, 5, 6, 12, 1000]) {
       const runs = await server.readPages<RunJson>(RUNS, limit);
-      expect(runs.map(({ id }) => id), `by ${limit}`).toEqual(ids);
+      expect(
+        runs.map(({ id }) => id),
+        `by ${limit}`,
+      ).toEqual(ids);
     }
-    expect((await server.get<Page<RunJson>>(RUNS)).data[0]).toEqual(await server.get(`/api/v1/runs/${ids[0]}`));
+    expect((await server.get<Page<RunJson>>(RUNS)).data[0]).toEqual(
+      await server.get(`/api/v1/runs/${ids[0]}`),
+    );
   });
 
   test("go on where they were although new ones came", async () => {
@@ -158,7 +170,10 @@ describe("the log of a run", () => {
 
     for (const limit of [1, 4, 6, 12, 1000]) {
       const events = await server.readPages<{ seq: number }>(`/api/v1/runs/${id}/log`, limit);
-      expect(events.map(({ seq }) => seq), `by ${limit}`).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+      expect(
+        events.map(({ seq }) => seq),
+        `by ${limit}`,
+      ).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
     }
     const { data } = await server.get<Page<unknown>>(`/api/v1/runs/${id}/log?cursor=${cursorOf(10)}`);
     expect(data).toEqual([

@@ -1,11 +1,11 @@
+import { Hono } from "hono";
+import type { Logger } from "pino";
 import { expect, onTestFinished } from "vitest";
 import type { AccessOptions } from "../../src/http/access.ts";
 import { createHttpApp } from "../../src/http/app.ts";
 import { RunChanges } from "../../src/http/run-changes.ts";
 import { createLogger } from "../../src/log.ts";
 import { startServer } from "../../src/server.ts";
-import { Hono } from "hono";
-import type { Logger } from "pino";
 import type { Database } from "../support/database.ts";
 import { API_TOKEN, api } from "../support/repodex.ts";
 

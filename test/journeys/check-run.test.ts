@@ -72,7 +72,7 @@ describe("a check run", () => {
     expect(last_finished?.state).toBe("succeeded");
     expect(meanwhile).toBe(0);
     expect(journey.simulator.checkRuns[0]?.conclusion).toBe("success");
-  }, 60_000);
+  });
 
   test("is given up where GitHub takes no writes, and the run succeeds all the same", async () => {
     const journey = await startJourney(database);
@@ -107,7 +107,7 @@ describe("a check run", () => {
   test("shows progress while a scan runs", async () => {
     const journey = await startJourney(database);
     await journey.install();
-    journey.simulator.fault({ route: "/repos/{owner}/{repo}/git/trees/{tree_sha}", delayMs: 3_000 });
+    journey.simulator.fault({ route: "/repos/{owner}/{repo}/git/trees/{tree_sha}", delayMs: 8_000 });
     const head = await journey.git.commit({ new: "1" });
 
     await journey.simulator.deliverPush(journey.repositoryId, {});
@@ -118,6 +118,7 @@ describe("a check run", () => {
         ),
       {
         what: "a check in progress",
+        timeoutMs: 30_000,
       },
     );
     await journey.untilStill();

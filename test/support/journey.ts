@@ -12,6 +12,7 @@ export interface RunJson {
   id: string;
   state: string;
   mode: string;
+  stage: string | null;
   trigger: string;
   reason: string | null;
   reason_code: string | null;
@@ -68,7 +69,7 @@ export interface JourneyOptions {
   started?: boolean;
 }
 
-export const SOME_FILES: Files & Record<string, string | Buffer> = {
+const SOME_FILES: Files & Record<string, string | Buffer> = {
   "README.md": "# Hello\n",
   "src/main.ts": "export const answer = 42;\n",
   "src/empty.ts": "",
@@ -123,10 +124,10 @@ export async function startJourney(database: TestDatabase, options: JourneyOptio
     },
     post: (path, json) => api(journey, path, { method: "POST", ...(json !== undefined && { json }) }),
     status: () => journey.get<RescanStatus>(`/api/v1/repositories/${repository.id}/rescan/status`),
-    async untilStill(timeoutMs = 20_000) {
+    async untilStill(timeoutMs = 60_000) {
       await until(() => isStill(database), { what: "everything to be still", timeoutMs });
     },
-    async untilStatus(what, probe, timeoutMs = 20_000) {
+    async untilStatus(what, probe, timeoutMs = 60_000) {
       return await until(
         async () => {
           const status = await journey.status().catch(() => null); // before the installation is known: 404

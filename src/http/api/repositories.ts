@@ -94,11 +94,14 @@ export function createRepositoryRoutes(connection: Connection): Hono {
   });
 
   routes.post("/:id/rescan", async (c) => {
-    const { id } = await requireRepository(c);
+    // A removed repository is hidden; only who may see all is told why it cannot be scanned.
+    const { repositories } = c.var.viewer;
+    const id = repositories === "all" ? idParameter(c, "id") : (await requireRepository(c)).id;
     const mode = await readMode(c);
     const rescan = await transaction(connection, ({ trx }) =>
       requestRescan(trx, { repository_id: id, mode, requested_by: c.var.actor }),
     );
+    if (rescan.kind === "refused" && rescan.why === "unknown_repository") throw notFound("repository");
     if (rescan.kind === "refused") throw new Problem(422, "Cannot scan", { detail: rescan.message });
     const run = await readRun(db, c.var.viewer, rescan.run_id);
     if (!run) throw notFound("run");
@@ -143,13 +146,18 @@ function isFilePosition(value: unknown): value is FilePosition {
 async function readMode(c: Context): Promise<"incremental" | "full"> {
   const text = await c.req.text();
   if (text.trim() === "") return "incremental";
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    throw badRequest('The body must be JSON, such as { "mode": "full" }.');
-  }
-  const mode = typeof body === "object" && body !== null && "mode" in body ? body.mode : "incremental";
+  const body = parseObject(text);
+  if (!body) throw badRequest('The body must be a JSON object, such as { "mode": "full" }.');
+  const { mode = "incremental" } = body;
   if (mode !== "incremental" && mode !== "full") throw badRequest('mode must be "incremental" or "full".');
   return mode;
+}
+
+function parseObject(text: string): { mode?: unknown } | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
 }

@@ -43,12 +43,13 @@ export function createRunRoutes(connection: Connection, changes: RunChanges): Ho
   routes.get("/:id/events", async (c) => {
     const run = await requireRun(c);
     const last = Number(c.req.header("last-event-id") ?? 0);
+    const known = isSeq(last) && last <= run.event_seq; // what we never sent means: from the beginning
     return createRunStream({
       db,
       changes,
       viewer: c.var.viewer,
       run,
-      afterSeq: Number.isInteger(last) ? last : 0,
+      afterSeq: known ? last : 0,
     });
   });
 

@@ -47,7 +47,7 @@ function problemTable(problems: FileView[]): Html {
 }
 
 /** Runs as rows, each with its reason where it has one. */
-export function runTable(runs: RunView[]): Html {
+function runTable(runs: RunView[]): Html {
   if (runs.length === 0) return html`<p>No run yet.</p>`;
   return html`<table>
     <thead>

@@ -29,30 +29,39 @@ async function main(): Promise<number> {
     say(USAGE);
     return 0;
   }
+  const interrupted = Promise.withResolvers<number>();
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupted.resolve(0));
+  try {
+    return await Promise.race([run(options), interrupted.promise]);
+  } finally {
+    for (const step of undo.splice(0).reverse()) await step();
+  }
+}
+
+/** What must be undone at the end, the last thing first, however the demo ends. */
+const undo: (() => Promise<unknown>)[] = [];
+
+async function run(options: DemoOptions): Promise<number> {
   const startedAt = performance.now();
   const dataDir = await mkdtemp(path.join(tmpdir(), "repodex-demo-"));
+  undo.push(() => rm(dataDir, { recursive: true, force: true }));
   await chmod(dataDir, 0o755); // the database's own account must reach it when root runs this
   const simulator = await startSimulator();
-  let app: AppProcess | undefined;
-  try {
-    app = await startAppProcess({
-      ...simulator.environment,
-      HOST: "127.0.0.1",
-      PORT: "0",
-      ACCESS: "open",
-      DATA_DIR: dataDir,
-      LOG_LEVEL: "info",
-    });
-    simulator.webhookUrl = `${app.url}/api/github/webhooks`;
-    const demo = await install(options, { simulator, app });
-    const code = await firstRun(demo, startedAt);
-    if (!options.once) await watch(demo);
-    return options.once ? code : 0;
-  } finally {
-    await app?.stop();
-    await simulator.close();
-    await rm(dataDir, { recursive: true, force: true });
-  }
+  undo.push(() => simulator.close());
+  const app = await startAppProcess({
+    ...simulator.environment,
+    HOST: "127.0.0.1",
+    PORT: "0",
+    ACCESS: "open",
+    DATA_DIR: dataDir,
+    LOG_LEVEL: "info",
+  });
+  undo.push(() => app.stop());
+  simulator.webhookUrl = `${app.url}/api/github/webhooks`;
+  const demo = await install(options, { simulator, app });
+  const code = await firstRun(demo, startedAt);
+  if (options.once) return code;
+  return await watch(demo);
 }
 
 /** Adds the repository to a new installation, and lets GitHub's word of it go out. */
@@ -118,13 +127,10 @@ async function firstRun(demo: Demo, startedAt: number): Promise<number> {
   return good ? 0 : 1;
 }
 
-/** Turns commits into pushes and typed lines into comments until the user has seen enough. */
-async function watch(demo: Demo): Promise<void> {
+/** Turns commits into pushes and typed lines into comments. Never returns. */
+async function watch(demo: Demo): Promise<never> {
   const { simulator, options, repositoryId } = demo;
   say(`\nWatching ${options.branch}: commit something, or type /rescan or /rescan full. Ctrl-C ends.`);
-  const ended = Promise.withResolvers<void>();
-  process.once("SIGINT", () => ended.resolve());
-  process.once("SIGTERM", () => ended.resolve());
   const input = createInterface({ input: process.stdin });
   input.on("line", (line) => {
     if (line.trim() === "") return;
@@ -148,9 +154,11 @@ async function watch(demo: Demo): Promise<void> {
         looking = false;
       });
   }, WATCH_MS);
-  await ended.promise;
-  clearInterval(timer);
-  input.close();
+  undo.push(async () => {
+    clearInterval(timer);
+    input.close();
+  });
+  return await new Promise<never>(() => {}); // a signal ends it
 }
 
 async function pushIfMoved(
@@ -165,11 +173,9 @@ async function pushIfMoved(
 }
 
 main().then(
-  (code) => {
-    process.exitCode = code;
-  },
+  (code) => process.exit(code), // an interrupted demo may still be waiting for something
   (error: unknown) => {
     console.error(error instanceof DemoError ? error.message : error);
-    process.exitCode = 1;
+    process.exit(1);
   },
 );

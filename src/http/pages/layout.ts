@@ -15,6 +15,7 @@ export function layout(title: string, body: Html, options: { refreshSeconds?: nu
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         ${refresh}
         <title>${title} · Repodex</title>
+        <link rel="icon" href="/static/icon.svg" type="image/svg+xml" />
         <link rel="stylesheet" href="/static/style.css" />
       </head>
       <body>

@@ -58,12 +58,15 @@ export function createPageRoutes({ db }: Connection): Hono {
   return routes;
 }
 
-/** The stylesheet; it tells nothing, so everyone may read it. */
+/** The stylesheet and the icon; they tell nothing, so everyone may read them. */
 export function createStaticRoutes(): Hono {
   const routes = new Hono();
-  const style = readFileSync(path.join(import.meta.dirname, "../static/style.css"), "utf8");
-  routes.get("/style.css", (c) =>
-    c.body(style, 200, { "content-type": "text/css; charset=utf-8", "cache-control": "max-age=300" }),
-  );
+  const types = { "style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml" };
+  for (const [name, type] of Object.entries(types)) {
+    const content = readFileSync(path.join(import.meta.dirname, "../static", name), "utf8");
+    routes.get(`/${name}`, (c) =>
+      c.body(content, 200, { "content-type": type, "cache-control": "max-age=300" }),
+    );
+  }
   return routes;
 }

@@ -41,6 +41,13 @@ export function createWebhookRoute({ connection, secrets, log }: WebhookRouteOpt
     log.info({ delivery_id: read.guid, event: read.event, replay: !stored }, "delivery received");
     return c.json({ message: stored ? "Stored." : "Known already." }, 202);
   });
+  route.onError((err, c) => {
+    log.error({ err, delivery_id: c.req.header("x-github-delivery") }, "delivery not stored");
+    return c.json(
+      { message: "The delivery could not be stored. Redeliver it from the App's settings." },
+      503,
+    );
+  });
   return route;
 }
 

@@ -1,4 +1,5 @@
 import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
 import { sql } from "kysely";
 import type { Logger } from "pino";
@@ -32,6 +33,7 @@ export function createHttpApp({ connection, access, changes, log }: HttpOptions)
   });
   app.route("/static", createStaticRoutes());
   app.use(requireAccess(access));
+  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => answer(c, tooLarge) }));
   app.use(async (c, next) => {
     await next();
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
@@ -42,6 +44,10 @@ export function createHttpApp({ connection, access, changes, log }: HttpOptions)
   app.notFound((c) => answer(c, notFound("address")));
   app.onError((error, c) => {
     if (error instanceof Problem) return answer(c, error);
+    if (isDatabaseAway(error)) {
+      log.warn({ err: error, path: c.req.path }, "the database is away");
+      return answer(c, databaseAway);
+    }
     log.error({ err: error, method: c.req.method, path: c.req.path }, "request failed");
     return answer(
       c,
@@ -50,6 +56,10 @@ export function createHttpApp({ connection, access, changes, log }: HttpOptions)
   });
   return app;
 }
+
+/** The API's bodies are a few words. */
+const MAX_BODY_BYTES = 64 * 1024;
+const tooLarge = new Problem(413, "Too large", { detail: "The body must not be over 64 KB." });
 
 /** Pages carry no script and nothing from elsewhere. */
 const CONTENT_SECURITY_POLICY = {
@@ -60,6 +70,21 @@ const CONTENT_SECURITY_POLICY = {
   frameAncestors: ["'none'"],
   baseUri: ["'none'"],
 };
+
+const databaseAway = new Problem(503, "Not available", {
+  detail: "The database does not answer. Try again in a moment.",
+  headers: { "retry-after": "5" },
+});
+
+/** Connection exceptions, shutdowns, too many clients (classes 08, 57P, 53), and what sockets and the pool say. */
+function isDatabaseAway(error: Error): boolean {
+  const code = "code" in error ? String(error.code) : "";
+  if (/^(08|57P|53)/.test(code)) return true;
+  if (["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE", "ETIMEDOUT"].includes(code)) return true;
+  return /Connection terminated|not currently accepting connections|timeout exceeded when trying to connect/i.test(
+    error.message,
+  );
+}
 
 async function findFault({ db }: Connection): Promise<string | null> {
   try {

@@ -48,7 +48,7 @@ const RUN_COLUMNS = sql`
   case when runs.state = 'queued' then (
     select count(*)::int + 1 from runs ahead
     where ahead.installation_id = runs.installation_id and ahead.state = 'queued' and ahead.id <> runs.id
-      and (ahead.priority > runs.priority or (ahead.priority = runs.priority and ahead.queued_at < runs.queued_at))
+      and (ahead.priority > runs.priority or (ahead.priority = runs.priority and (ahead.queued_at, ahead.id) < (runs.queued_at, runs.id)))
   ) end as position`;
 
 async function selectRuns(db: Kysely<Tables>, viewer: Viewer, rest: RawBuilder<unknown>): Promise<RunView[]> {

@@ -1,5 +1,6 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { connect as connectSocket } from "node:net";
+import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
 import { useDatabase } from "../support/database.ts";
 import { captureLog } from "../support/log.ts";
@@ -143,6 +144,19 @@ describe("the webhook route", () => {
 
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
     expect(await deliveries()).toHaveLength(1);
+  });
+
+  test("says that it could not store a delivery while the database is away, so that it is redelivered", async () => {
+    const { deliver, captured } = await start();
+    await sql`alter table deliveries rename to deliveries_away`.execute(database.db);
+
+    const response = await deliver(payload);
+    await sql`alter table deliveries_away rename to deliveries`.execute(database.db);
+
+    expect(response.status).toBe(503);
+    expect(await response.text()).toContain("Redeliver it");
+    expect(captured.text()).toContain("delivery not stored");
+    expect(captured.text()).not.toContain(MARK);
   });
 
   test("takes the previous secret too while it is being rotated", async () => {

@@ -91,7 +91,9 @@ describe("a failure inside", () => {
     );
     await allowConnections(away, true);
 
-    for (const response of failed) await expectProblem(response, 500);
+    for (const response of failed) {
+      expect(await expectProblem(response, 503)).toBe("The database does not answer. Try again in a moment.");
+    }
     await until(async () => (await server.ask("/api/v1/repositories")).status === 200, { what: "an answer" });
   });
 });

@@ -187,4 +187,15 @@ describe("the rescan status", () => {
     expect(Date.parse(third.queued?.not_before ?? "")).toBeLessThanOrEqual(Date.now());
     expect(paused.queued?.not_before).toBe(until.toISOString());
   });
+
+  test("with a body larger than any that makes sense is refused", async () => {
+    const server = await serve(database);
+
+    const response = await server.ask("/api/v1/repositories/100/rescan", {
+      method: "POST",
+      body: `{"mode": "full", "padding": "${"x".repeat(100_000)}"}`,
+    });
+
+    expect(await expectProblem(response, 413)).toBe("The body must not be over 64 KB.");
+  });
 });

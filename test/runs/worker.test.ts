@@ -160,6 +160,27 @@ describe("a worker", () => {
     expect(await untilState(run_id, "succeeded")).toMatchObject({ failures: 0, epoch: 2 });
   });
 
+  test("keeps a run that takes longer than a lease, by its heartbeat alone", async () => {
+    const gate = Promise.withResolvers<void>();
+    startWorker(async (run, tools) => {
+      await gate.promise;
+      await succeed(run, tools);
+    });
+    const { run_id } = await request(database.connection);
+    const first = (await untilState(run_id, "running")).lease_until?.getTime() ?? 0;
+
+    await until(
+      async () => ((await readRow(database.db, run_id)).lease_until?.getTime() ?? 0) > first + 1_000,
+      {
+        what: "the lease to be renewed",
+      },
+    );
+    await until(() => Date.now() > first, { what: "the first lease to be over" });
+    gate.resolve();
+
+    expect(await untilState(run_id, "succeeded")).toMatchObject({ epoch: 1, failures: 0 });
+  });
+
   test("ends a cancelled run at its next beat", async () => {
     startWorker(obey);
     const { run_id } = await request(database.connection);

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Kysely } from "kysely";
 import { sql } from "kysely";
 import type pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, inject } from "vitest";
+import { afterAll, beforeAll, beforeEach, inject, onTestFinished } from "vitest";
 import { type Connection, type ConnectOptions, connect } from "../../src/database/connect.ts";
 import type { Tables } from "../../src/database/schema.ts";
 import { createLogger } from "../../src/log.ts";
@@ -34,7 +34,6 @@ interface Clone extends Database {
 export function useDatabase(options: Partial<ConnectOptions> = {}): TestDatabase {
   let clone: Clone | undefined;
   let extra: Clone[] = [];
-  let openedBefore = 0;
 
   function current(): Clone {
     if (!clone) throw new Error("The database is there only while tests and their hooks run.");
@@ -45,13 +44,14 @@ export function useDatabase(options: Partial<ConnectOptions> = {}): TestDatabase
     clone = await createClone(options);
   });
   beforeEach(() => {
-    openedBefore = current().opened();
-  });
-  afterEach(async () => {
-    await current().closeFrom(openedBefore);
-    await Promise.all(extra.map((database) => database.drop()));
-    extra = [];
-    await truncateAll(current().db);
+    const openedBefore = current().opened();
+    // The last of all to run: what the test itself has yet to end may still be writing.
+    onTestFinished(async () => {
+      await current().closeFrom(openedBefore);
+      await Promise.all(extra.map((database) => database.drop()));
+      extra = [];
+      await truncateAll(current().db);
+    });
   });
   afterAll(async () => {
     await clone?.drop();

@@ -67,7 +67,9 @@ function describeWaiting(
   run: Run,
   { running }: RescanReply["status"],
 ): string {
-  if (run.state === "running") return `The scan is running${percentOf(run)}.`;
+  // Read a moment later, the status may know that the run was claimed since.
+  if (run.state === "running" || running?.id === run.id)
+    return `The scan is running${percentOf(running ?? run)}.`;
   if (outcome === "joined") return `A scan is already waiting, ${ordinal(run.position ?? 1)} in line.`;
   if (running) return `A scan is running${percentOf(running)}; one more follows on the newest commit.`;
   return `A scan is queued, ${ordinal(run.position ?? 1)} in line.`;

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { BlobState, FileState } from "../database/schema.ts";
+import { decodeLegacy, decodeWhole } from "./encoding.ts";
 import type { TreeEntry } from "./manifest.ts";
 
 export type Classified =
@@ -21,19 +22,18 @@ export function classifyBlob(content: Buffer): Classified {
   const utf16 = UTF16_BOMS.find(({ bytes }) => content.subarray(0, 2).equals(bytes));
   if (utf16) return decode(content, utf16.encoding);
   if (content.includes(0)) return { state: "binary" };
-  if (!isUtf8(content)) return { state: "encoding" };
+  if (!isUtf8(content)) {
+    const decoded = decodeLegacy(content);
+    return decoded ? { state: "indexed", ...decoded } : { state: "encoding" };
+  }
   const text = content.toString();
   if (content.length < LFS_MAX_BYTES && LFS_POINTER.test(text)) return { state: "lfs" };
   return { state: "indexed", encoding: "utf-8", text };
 }
 
 function decode(content: Buffer, encoding: string): Classified {
-  try {
-    const text = new TextDecoder(encoding, { fatal: true }).decode(content);
-    return text.includes("\0") ? { state: "binary" } : { state: "indexed", encoding, text };
-  } catch {
-    return { state: "binary" };
-  }
+  const text = decodeWhole(content, encoding);
+  return text === null || text.includes("\0") ? { state: "binary" } : { state: "indexed", encoding, text };
 }
 
 const MIB = 1024 * 1024;

@@ -93,7 +93,7 @@ describe("a check run", () => {
 
   test("of files that cannot be read is neutral, with the reason on each of them", async () => {
     const journey = await startJourney(database, {
-      files: { "good.txt": "good", "bad.txt": Buffer.from([0x63, 0x61, 0x66, 0xe9, 0x0a]) },
+      files: { "good.txt": "good", "bad.txt": Buffer.from([0x61, 0xff, 0xfe, 0xfd, 0x81, 0x62]) },
     });
 
     await journey.install();

@@ -23,7 +23,7 @@ test.each([
   ],
   ["UTF-16 cut in the middle of a unit", Buffer.from([0xff, 0xfe, 0x68]), { state: "binary" }],
   ["a NUL at the very end", Buffer.from(`${"x".repeat(100_000)}\0`), { state: "binary" }],
-  ["bytes of no known encoding", Buffer.from([0x61, 0xe9, 0x62]), { state: "encoding" }],
+  ["bytes of no known encoding", Buffer.from([0x61, 0xff, 0xfe, 0xfd, 0x81, 0x62]), { state: "encoding" }],
   ["an LFS pointer", Buffer.from(pointer), { state: "lfs" }],
   [
     "a text that only speaks of LFS",

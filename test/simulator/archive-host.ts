@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { type Answer, bytes, notFound } from "./answers.ts";
 import type { Git } from "./git.ts";
@@ -16,6 +17,7 @@ interface Link {
   prefix: string;
   installation_id: number;
   expires_at: number;
+  file: string | undefined;
 }
 
 /** The second origin, where archives are: it knows its own short-lived links and nothing of tokens. */
@@ -50,6 +52,7 @@ export function createArchiveHost(options: {
         prefix: `${repository.owner}-${repository.name}-${commit.slice(0, 7)}/`,
         installation_id: repository.installation_id,
         expires_at: Date.now() + LINK_SECONDS * 1000,
+        file: repository.archive_file,
       });
       return `${options.origin}${pathname}?token=${token}`;
     },
@@ -63,6 +66,7 @@ export function createArchiveHost(options: {
       }
       const link = find(url);
       if (!link || link.expires_at <= Date.now()) throw notFound();
+      if (link.file) return bytes(createReadStream(link.file), "application/x-gzip");
       const args = ["archive", "--format=tar.gz", `--prefix=${link.prefix}`, link.commit];
       return bytes(options.git.stream(link.git_dir, args), "application/x-gzip");
     },

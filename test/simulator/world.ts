@@ -31,6 +31,8 @@ export interface SimulatedRepository {
   archived: boolean;
   /** Full names ("owner/name") that lead here with a redirect, unless another repository has taken one. */
   previous_names: string[];
+  /** An archive made beforehand (gzipped tar), sent as it is in place of one made on demand: for benchmarks. */
+  archive_file?: string;
 }
 
 /** What a check run shows; annotations add up over updates. */

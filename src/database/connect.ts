@@ -68,6 +68,7 @@ export function connect(options: ConnectOptions): Connection {
   };
 }
 
+/** Compiling a statement (jit) takes longer than any of ours runs, and estimates of fresh tables invite it. */
 function clientConfig({
   connection,
   applicationName = "repodex",
@@ -86,7 +87,7 @@ function clientConfig({
     idle_in_transaction_session_timeout: leaseMs * 2,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: !overSocket,
-    options: `${connection.options ?? ""} -c timezone=UTC${keepalives}`.trim(),
+    options: `${connection.options ?? ""} -c timezone=UTC -c jit=off${keepalives}`.trim(),
   };
 }
 

@@ -107,6 +107,7 @@ class BlobSink {
   readonly #progress: Required<Pick<RunProgress, "files_total" | "files_done" | "chunks" | "bytes">>;
   #batch: StoredBlob[] = [];
   #bytes = 0;
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(context: FetchContext, scope: { entries: TreeEntry[]; missing: Set<string>; done: number }) {
     this.#context = context;
@@ -124,11 +125,26 @@ class BlobSink {
     this.#context.signal.throwIfAborted();
     this.#batch.push(toStoredBlob(sha, content));
     this.#bytes += content.length;
-    if (this.#bytes >= BATCH_BYTES || this.#batch.length >= BATCH_BLOBS) await this.flush();
+    if (this.#bytes < BATCH_BYTES && this.#batch.length < BATCH_BLOBS) return;
+    await this.#writing; // one batch is written while the next one is read: no more wait in memory
+    this.#writing = this.#write(this.#take());
+    this.#writing.catch(() => {}); // whoever awaits it next is told
   }
 
+  /** Writes what is left; everything is stored once it resolves. */
   async flush(): Promise<void> {
+    await this.#writing;
+    await this.#write(this.#take());
+  }
+
+  #take(): StoredBlob[] {
     const batch = this.#batch;
+    this.#batch = [];
+    this.#bytes = 0;
+    return batch;
+  }
+
+  async #write(batch: StoredBlob[]): Promise<void> {
     if (batch.length === 0) return;
     for (const blob of batch) {
       this.#progress.files_done += this.#copies.get(blob.sha) ?? 0;
@@ -145,8 +161,6 @@ class BlobSink {
         ),
       { stage: "reading files", progress: this.#progress },
     );
-    this.#batch = [];
-    this.#bytes = 0;
   }
 }
 

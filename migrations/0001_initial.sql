@@ -124,6 +124,7 @@ create unique index runs_one_running on runs (repository_id) where state = 'runn
 create unique index runs_one_queued on runs (repository_id) where state = 'queued';
 create index runs_due on runs (installation_id, priority desc, queued_at) where state = 'queued';
 create index runs_of_repository on runs (repository_id, id desc);
+create index runs_replaced_by on runs (superseded_by) where superseded_by is not null;
 create index runs_running on runs (installation_id) where state = 'running';
 
 -- Every request for a scan, so that every asker gets an answer. The reply columns are a projection's memory.

@@ -26,6 +26,8 @@ export interface Config {
   readonly stallSeconds: number;
   readonly maxFileBytes: number;
   readonly maxRepositoryBytes: number;
+  /** Days that ended runs, their logs and settled deliveries are kept. */
+  readonly retentionDays: number;
 }
 
 /** The environment is not enough to start. `message` names every fault at once, and what to do. */
@@ -78,6 +80,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       max: Number.MAX_SAFE_INTEGER,
       faults,
     }),
+    retentionDays: readNumber(env, "RETENTION_DAYS", { fallback: 30, min: 4, max: 36_500, faults }),
   };
   if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze(config);

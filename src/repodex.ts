@@ -4,8 +4,11 @@ import type { Logger } from "pino";
 import { type Config, loadApiToken } from "./config.ts";
 import { type Connection, connect } from "./database/connect.ts";
 import { startEmbedded } from "./database/embedded.ts";
+import { Housekeeping } from "./database/housekeeping.ts";
 import { migrate } from "./database/migrate.ts";
+import { checkSuitability } from "./database/suitability.ts";
 import { createInbox } from "./deliveries/inbox.ts";
+import { deleteOldDeliveries } from "./deliveries/store.ts";
 import { createDeliveryHandler } from "./github/app.ts";
 import { createCheckRunReporter } from "./github/check-run.ts";
 import { createGitHubApp, type GitHubApp, octokitFor } from "./github/client.ts";
@@ -20,6 +23,7 @@ import type { Perform } from "./runs/execute.ts";
 import { finishRun, setHead } from "./runs/queue.ts";
 import { createReplyLoop } from "./runs/replies.ts";
 import { createReportLoop } from "./runs/reporter.ts";
+import { deleteOldRefusals, deleteOldRuns } from "./runs/retention.ts";
 import { Worker } from "./runs/worker.ts";
 import { scanRepository } from "./scan/scan.ts";
 import { type RunningServer, startServer } from "./server.ts";
@@ -54,6 +58,7 @@ export async function startRepodex(config: Config, log: Logger): Promise<Repodex
     maxConnections,
   });
   try {
+    await checkSuitability(connection, log);
     await migrate(connection, { log });
     const stop = await startParts(config, { connection, log });
     return {
@@ -108,6 +113,7 @@ async function startParts(
     createReportLoop({ connection, reporter: createCheckRunReporter({ app, publicUrl }), log }),
     createReplyLoop({ connection, replier: createReplier({ app, publicUrl }), log }),
     worker,
+    createHousekeeping(config, { connection, log }),
   ];
   for (const loop of loops) loop.start();
   return {
@@ -118,6 +124,18 @@ async function startParts(
       await Promise.all(loops.map((loop) => loop.stop()));
     },
   };
+}
+
+function createHousekeeping(
+  { retentionDays }: Config,
+  { connection: { db }, log }: { connection: Connection; log: Logger },
+): Housekeeping {
+  const cleaners = {
+    deliveries: () => deleteOldDeliveries(db, retentionDays),
+    runs: () => deleteOldRuns(db, retentionDays),
+    refusals: () => deleteOldRefusals(db, retentionDays),
+  };
+  return new Housekeeping({ cleaners, log });
 }
 
 async function listen(

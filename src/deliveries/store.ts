@@ -121,3 +121,19 @@ export async function postponeDelivery(
     .execute();
   return spent ? "failed" : "postponed";
 }
+
+const DELETE_BATCH = 1_000;
+
+/**
+ * Deletes a batch of deliveries settled more than `days` ago; answers how many. GitHub can redeliver for three
+ * days under the same GUID, so fewer days would let one count twice.
+ */
+export async function deleteOldDeliveries(db: Kysely<Tables>, days: number): Promise<number> {
+  const { rows } = await sql`
+    delete from deliveries where guid in (
+      select guid from deliveries
+      where state <> 'pending' and handled_at < clock_timestamp() - make_interval(days => ${days})
+      limit ${DELETE_BATCH}
+    ) returning 1`.execute(db);
+  return rows.length;
+}

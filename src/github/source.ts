@@ -100,9 +100,23 @@ export function createSource(options: SourceOptions): Source {
     };
   }
 
-  async function readTree(treeSha: string, signal: AbortSignal): Promise<TreeListing> {
+  async function listTree(
+    treeSha: string,
+    signal: AbortSignal,
+  ): Promise<TreeListing & { truncated: boolean }> {
     const listing: TreeListing = { entries: [], subtrees: new Map([["", treeSha]]) };
-    await ask("list the files", () => listInto(listing, { sha: treeSha, prefix: "" }, signal), signal);
+    const { tree, truncated } = await ask(
+      "list the files",
+      () => getTree(treeSha, { recursive: true, signal }),
+      signal,
+    );
+    addEntries(listing, tree, "");
+    return { ...listing, truncated };
+  }
+
+  async function walkTree(treeSha: string, signal: AbortSignal): Promise<TreeListing> {
+    const listing: TreeListing = { entries: [], subtrees: new Map([["", treeSha]]) };
+    await ask("list the files", () => splitTree(listing, { sha: treeSha, prefix: "" }, signal), signal);
     return listing;
   }
 
@@ -112,8 +126,16 @@ export function createSource(options: SourceOptions): Source {
     signal: AbortSignal,
   ): Promise<void> {
     const whole = await getTree(tree.sha, { recursive: true, signal });
-    if (!whole.truncated) return addEntries(listing, whole.tree, tree.prefix);
-    // Too large for one answer: this level by itself, then each of its subtrees.
+    if (whole.truncated) await splitTree(listing, tree, signal);
+    else addEntries(listing, whole.tree, tree.prefix);
+  }
+
+  /** A tree too large for one answer: its first level by itself, then each of its subtrees. */
+  async function splitTree(
+    listing: TreeListing,
+    tree: { sha: string; prefix: string },
+    signal: AbortSignal,
+  ): Promise<void> {
     const level = await getTree(tree.sha, { recursive: false, signal });
     addEntries(listing, level.tree, tree.prefix);
     const subtrees = level.tree.filter((entry) => entry.type === "tree");
@@ -279,7 +301,8 @@ export function createSource(options: SourceOptions): Source {
 
   return {
     readHead,
-    readTree: withHeadCheck(readTree, (signal) => signal),
+    listTree: withHeadCheck(listTree, (signal) => signal),
+    walkTree: withHeadCheck(walkTree, (signal) => signal),
     readRawTrees,
     readBlobs,
     async *streamFiles(commitSha, options) {

@@ -1,6 +1,22 @@
 import { hashManifest, type TreeEntry } from "./manifest.ts";
 import type { Source, TreeListing } from "./source.ts";
 
+/**
+ * Lists a tree with few requests, however large it is: in one where the host gives it whole; else, where an earlier
+ * commit is known, by the directories that differ from it alone.
+ */
+export async function listTree(
+  treeSha: string,
+  options: { source: Source; signal: AbortSignal; previous: () => Promise<TreeEntry[]> },
+): Promise<TreeListing> {
+  const { source, signal } = options;
+  const listing = await source.listTree(treeSha, signal);
+  if (!listing.truncated) return listing;
+  const previous = await options.previous();
+  if (previous.length === 0) return await source.walkTree(treeSha, signal);
+  return await rereadTree(previous, { treeSha, source, signal });
+}
+
 /** Whether the manifest is provably the commit's tree. `unverified_path` is the first directory that differs. */
 export interface Proof {
   tree_sha: string;

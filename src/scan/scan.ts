@@ -5,7 +5,7 @@ import type { RunMode, RunProgress, RunTrigger } from "../database/schema.ts";
 import { fetchMissing } from "./fetch.ts";
 import { assembleFiles, diffFiles, type FileRow } from "./files.ts";
 import type { TreeEntry } from "./manifest.ts";
-import { type Proof, proveManifest } from "./prove.ts";
+import { listTree, type Proof, proveManifest } from "./prove.ts";
 import type { Head, Source } from "./source.ts";
 import {
   collectBlobs,
@@ -67,11 +67,17 @@ export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<vo
   );
   if (isCurrent(run, head, indexed)) return await finishUnchanged(run, tools);
 
-  const listing = await tools.source.readTree(head.tree_sha, tools.signal);
+  const previous = async () =>
+    (await tools.write(({ trx }) => readManifest(trx, run.repository_id))).map(toEntry);
+  const listing = await listTree(head.tree_sha, { ...tools, previous });
   const { entries, proof } = await proveManifest(listing, { treeSha: head.tree_sha, ...tools });
   const unreadable = await storeMissing(run, entries, { ...tools, head });
   await publish(run, entries, { ...tools, head, proof, unreadable });
   await finishPublished(run, proof, tools);
+}
+
+function toEntry({ path, path_bytes, mode, sha, size }: FileRow): TreeEntry {
+  return { path: path_bytes ?? Buffer.from(path), mode, sha, size };
 }
 
 /** The newest head; read again while it disagrees with the push that asked and nothing seems to have changed. */

@@ -34,7 +34,10 @@ export interface TarballFile {
 export interface Source {
   /** The newest commit of the branch to index, or null for a repository without commits. */
   readHead(signal: AbortSignal): Promise<Head | null>;
-  readTree(treeSha: string, signal: AbortSignal): Promise<TreeListing>;
+  /** The listing in one request; `truncated` where the host gives only a part of a tree so large. */
+  listTree(treeSha: string, signal: AbortSignal): Promise<TreeListing & { truncated: boolean }>;
+  /** The whole listing, however many requests it takes. */
+  walkTree(treeSha: string, signal: AbortSignal): Promise<TreeListing>;
   /** Single tree objects with raw names, for paths that JSON cannot carry. */
   readRawTrees(treeShas: string[], signal: AbortSignal): Promise<Map<string, RawTreeEntry[]>>;
   /** Blobs by SHA, in any order; a blob the host does not have comes with null. */

@@ -70,7 +70,7 @@ async function allOf<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 async function readTree(): Promise<unknown> {
   const source = await createTestSource();
-  return await source.readTree(SHA, signal).catch((error: unknown) => error);
+  return await source.listTree(SHA, signal).catch((error: unknown) => error);
 }
 
 describe("an answer of GitHub", () => {

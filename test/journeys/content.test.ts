@@ -114,6 +114,29 @@ describe("the index", () => {
     expect(await journey.expectTruth()).toEqual({ files: 60, texts: 60 });
   });
 
+  test("of a push to a tree that is too large for one answer asks for the changed directories alone", async () => {
+    const files = Object.fromEntries(
+      Array.from({ length: 300 }, (_, i) => [`d${i % 20}/e${i % 3}/f${i}`, `${i}`]),
+    );
+    const git = await createRepository({ bare: true, files });
+    const journey = await startJourney(database, {
+      git,
+      simulator: { treeLimit: { entries: 100, bytes: 1_000_000 } },
+    });
+    await journey.install();
+    const asked = journey.simulator.requests.length;
+    await git.commit({ "d7/e1/f7": "changed", "d3/new/deep/file": "new", "d19/e1/f19": null });
+
+    await journey.simulator.deliverPush(journey.repositoryId, {});
+    await journey.untilStill();
+
+    expect(await journey.expectTruth()).toMatchObject({ files: 300 });
+    const requests = journey.simulator.requests
+      .slice(asked)
+      .filter(({ route }) => !route.includes("check-runs"));
+    expect(requests.length, requests.map(({ route }) => route).join("\n")).toBeLessThanOrEqual(12);
+  });
+
   test("is of the blobs, where attributes change an archive's bytes or leave files out of it", async () => {
     const files: Record<string, string> = {
       ".gitattributes": "subst.txt export-subst\nignored/** export-ignore\n*.crlf text eol=crlf\n",

@@ -184,6 +184,7 @@ create table check_reports (
   head_sha text not null,
   check_run_id bigint,
   state text not null default 'open',
+  may_reopen boolean not null default false,       -- unreachable for want of access that may return
   replaced_by_sha text,                            -- the run's head moved on: this one ends as skipped
   reported_version int not null default 0,
   reported_at timestamptz,
@@ -195,6 +196,7 @@ create table check_reports (
   primary key (run_id, head_sha),
   constraint check_reports_state check (state in ('open', 'completed', 'unreachable'))
 );
+create index check_reports_may_reopen on check_reports (run_id) where may_reopen;
 create index check_reports_open on check_reports (not_before) where state = 'open';
 
 -- Blobs by git SHA, per repository, immutable, verified against that SHA when they were fetched.
@@ -243,10 +245,11 @@ create table files (
   reason text,
   generated boolean not null default false,
   vendored boolean not null default false,
-  constraint files_path unique nulls not distinct (repository_id, path, path_bytes),
-  constraint files_mode check (mode in ('100644', '100755', '100664', '120000', '160000')),
+  constraint files_mode check (mode ~ '^[0-7]{6}$'),
   constraint files_state check (
     state in ('indexed', 'binary', 'oversize', 'encoding', 'lfs', 'symlink', 'submodule', 'excluded', 'unreadable')
   )
 );
+-- By hash: a path may be longer than an index entry.
+create unique index files_path on files (repository_id, md5(path), md5(path_bytes)) nulls not distinct;
 create index files_by_sha on files (repository_id, sha);

@@ -22,7 +22,7 @@ import { refreshRepository } from "./installations/installations.ts";
 import type { Perform } from "./runs/execute.ts";
 import { finishRun, setHead } from "./runs/queue.ts";
 import { createReplyLoop } from "./runs/replies.ts";
-import { createReportLoop } from "./runs/reporter.ts";
+import { createReportLoop, reopenReports } from "./runs/reporter.ts";
 import { deleteOldRefusals, deleteOldRuns } from "./runs/retention.ts";
 import { Worker } from "./runs/worker.ts";
 import { scanRepository } from "./scan/scan.ts";
@@ -177,7 +177,10 @@ function createPerform(
       octokit: await octokitFor(app, run.installation_id),
       repository,
       limits: { maxFileBytes, maxRepositoryBytes },
-      onSeen: (seen) => refreshRepository(connection.db, seen),
+      async onSeen(seen) {
+        await refreshRepository(connection.db, seen);
+        if (!seen.archived) await reopenReports(connection.db, seen.id);
+      },
     });
     await scanRepository(run, {
       ...tools,

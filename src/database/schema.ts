@@ -160,6 +160,7 @@ interface CheckReportTable {
   head_sha: string;
   check_run_id: NullableBigInt;
   state: Generated<"open" | "completed" | "unreachable">;
+  may_reopen: Generated<boolean>;
   replaced_by_sha: string | null;
   reported_version: Generated<number>;
   reported_at: NullableTime;

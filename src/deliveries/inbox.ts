@@ -12,6 +12,8 @@ import {
 
 /** Longer than any handler's GitHub calls may take. */
 const LEASE_SECONDS = 120;
+/** A handler that hangs gives its place up well before its lease ends. */
+const HANDLE_TIMEOUT_MS = 90_000;
 const POLL_MS = 3_000;
 const CONCURRENCY = 4;
 
@@ -45,7 +47,7 @@ async function settle(
 ): Promise<void> {
   const log = options.log.child({ delivery_id: delivery.guid, event: delivery.event });
   try {
-    await handle(delivery, log);
+    await inTime(handle(delivery, log));
     await markIgnored(connection.db, delivery.guid); // a no-op where the handler marked it
   } catch (error) {
     const cause = rootOf(error);
@@ -57,6 +59,21 @@ async function settle(
     } catch (err) {
       log.warn({ err }, "delivery could not be given back; its lease runs out instead");
     }
+  }
+}
+
+/** Rejects when `work` takes too long; what it may still write is refused once the delivery is settled. */
+async function inTime(work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const fail = () => reject(new Error("Handling the delivery took too long."));
+    timer = setTimeout(fail, HANDLE_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => {}); // late work may still reject
   }
 }
 

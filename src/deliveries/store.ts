@@ -3,7 +3,8 @@ import type { Tables } from "../database/schema.ts";
 
 /** Wakes the inbox: a delivery was stored. */
 export const DELIVERIES_CHANNEL = "deliveries";
-const MAX_ATTEMPTS = 8;
+/** With the waits between them about two hours: longer than most outages. */
+const MAX_ATTEMPTS = 20;
 const MAX_BACKOFF_SECONDS = 600;
 
 /** A verified webhook delivery as it came in. */
@@ -23,14 +24,21 @@ export interface ClaimedDelivery {
   attempts: number;
 }
 
-/** Stores a delivery; false when its GUID is there already (a replay or a redelivery). */
+/**
+ * Stores a delivery; false when its GUID is there already (a replay). One that failed for good begins anew: GitHub
+ * redelivers, at an operator's press of a button, under the same GUID.
+ */
 export async function storeDelivery(db: Kysely<Tables>, delivery: Delivery): Promise<boolean> {
   const { rows } = await sql`
     with stored as (
       insert into deliveries (guid, event, action, installation_id, repository_id, payload)
       values (${delivery.guid}, ${delivery.event}, ${delivery.action}, ${delivery.installation_id},
         ${delivery.repository_id}, ${delivery.payload})
-      on conflict (guid) do nothing returning guid
+      on conflict (guid) do update set
+        state = 'pending', payload = excluded.payload, attempts = 0, not_before = clock_timestamp(),
+        error = null, handled_at = null
+        where deliveries.state = 'failed'
+      returning guid
     )
     select pg_notify(${DELIVERIES_CHANNEL}, '') from stored`.execute(db);
   return rows.length > 0;
@@ -52,7 +60,10 @@ export async function claimDelivery(
       lease_until = clock_timestamp() + make_interval(secs => ${options.leaseSeconds})
     from due where d.guid = due.guid
     returning d.guid, d.event, d.payload, d.attempts`.execute(db);
-  return rows[0] ?? null;
+  const delivery = rows[0] ?? null;
+  if (delivery === null || delivery.attempts <= MAX_ATTEMPTS) return delivery;
+  await postponeDelivery(db, delivery, { error: "Handling it has ended the process again and again." });
+  return await claimDelivery(db, options);
 }
 
 /**
@@ -68,6 +79,19 @@ export async function markHandled(trx: Kysely<Tables>, guid: string, outcome: st
     .returning("guid")
     .executeTakeFirst();
   if (!row) throw new DeliveryTaken(guid);
+}
+
+/** Whether GitHub has told, since `since`, that an installation or repositories of it were taken away. */
+export async function isRemovalKnown(
+  trx: Kysely<Tables>,
+  { installation_id, since }: { installation_id: string; since: Date },
+): Promise<boolean> {
+  const { rows } = await sql`
+    select from deliveries
+    where installation_id = ${installation_id} and received_at >= ${since}
+      and (event, action) in (('installation', 'deleted'), ('installation_repositories', 'removed'))
+    limit 1`.execute(trx);
+  return rows.length > 0;
 }
 
 const SETTLED = { payload: null, lease_until: null };
@@ -106,7 +130,7 @@ export async function postponeDelivery(
   await db
     .updateTable("deliveries")
     .set({
-      error: failure.error,
+      error: failure.error.replaceAll("\0", "\uFFFD"),
       lease_until: null,
       ...(spent
         ? { ...SETTLED, state: "failed" as const, handled_at: sql<Date>`clock_timestamp()` }

@@ -1,8 +1,10 @@
 import type { Reporter, ReportResult, RunReport } from "../runs/reporter.ts";
 import { type CheckRunState, describeCheckRun, MAX_ANNOTATIONS } from "./check-run-output.ts";
-import { bounded, type GitHubApp, type Octokit, octokitFor } from "./client.ts";
+import { bounded, type GitHubApp, type Octokit, octokitFor, once } from "./client.ts";
 import { httpFailureOf, rateLimitResetOf, translateError } from "./errors.ts";
 
+/** So often GitHub may refuse a commit before it is believed. */
+const REFUSALS = 5;
 const CHECK_RUN_NAME = "Code index";
 
 /** Projects runs to GitHub's check runs. `publicUrl` is where a reader's browser finds this server. */
@@ -22,8 +24,8 @@ export function createCheckRunReporter(options: { app: GitHubApp; publicUrl: str
         });
         return { kind: "reported", check_run_id: written, completed: state.status === "completed" };
       } catch (error) {
-        const unreachable = unreachableReason(error);
-        if (unreachable) return { kind: "unreachable", reason: unreachable } satisfies ReportResult;
+        const unreachable = unreachableReason(error, report.failures);
+        if (unreachable) return { kind: "unreachable", ...unreachable } satisfies ReportResult;
         throw translateError(error, "write the check run");
       }
     },
@@ -82,6 +84,7 @@ async function writeCheckRun(
   }
   const { data } = await octokit.rest.checks.create({
     ...where,
+    request: once(signal),
     name: CHECK_RUN_NAME,
     head_sha: report.head_sha,
     ...body,
@@ -90,14 +93,20 @@ async function writeCheckRun(
 }
 
 /** The sentence why GitHub takes no writes here, or null when it is worth another try. */
-function unreachableReason(error: unknown): string | null {
+function unreachableReason(error: unknown, failures: number): { reason: string; mayReturn: boolean } | null {
   const failure = httpFailureOf(error);
   if (!failure || rateLimitResetOf(failure)) return null;
   const { status, message } = failure;
-  if (status === 403) return translateError(error, "write the check run").message;
-  if (status === 404 || status === 410)
-    return "The repository is gone, or Repodex may not write to it any more.";
-  // The commit of a head that never reached GitHub, or was collected there.
-  if (status === 422) return `GitHub does not take a check run on this commit: ${message}`;
+  if (status === 403) {
+    const translated = translateError(error, "write the check run");
+    return { reason: translated.message, mayReturn: translated.code !== "forbidden" };
+  }
+  if (status === 404 || status === 410) {
+    return { reason: "The repository is gone, or Repodex may not write to it any more.", mayReturn: true };
+  }
+  // The commit of a head that never reached GitHub, or was collected there; or one that GitHub does not see yet.
+  if (status === 422 && failures >= REFUSALS) {
+    return { reason: `GitHub does not take a check run on this commit: ${message}`, mayReturn: false };
+  }
   return null;
 }

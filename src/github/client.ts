@@ -25,7 +25,7 @@ export function createGitHubApp(credentials: AppCredentials, log: Logger): GitHu
     privateKey: credentials.privateKey,
     secret: credentials.webhookSecret,
     ...(credentials.baseUrl && { baseUrl: credentials.baseUrl }),
-    log: log.child({ name: "probot" }, { level: "warn" }) as never, // Probot brings a pino of its own
+    log: log.child({ name: "probot" }, { level: log.level === "silent" ? "silent" : "warn" }) as never, // Probot brings a pino of its own
     Octokit: ProbotOctokit.defaults((options: Record<string, unknown>) => ({
       ...options,
       retry: { doNotRetry: [304, 400, 401, 403, 404, 409, 410, 422, 429, 451], retries: 2 },
@@ -41,6 +41,23 @@ export function createGitHubApp(credentials: AppCredentials, log: Logger): GitHu
 /** An Octokit of one installation, with that installation's own limiter. */
 export async function octokitFor(app: GitHubApp, installationId: string): Promise<Octokit> {
   return await app.auth(Number(installationId));
+}
+
+/** For requests that create something: a failed answer may hide that it was created, so Octokit must not repeat it. */
+export function once(signal: AbortSignal): { signal: AbortSignal; retries: number } {
+  return { ...bounded(signal), retries: 0 };
+}
+
+/** All items of a paginated list, each page bounded in time: Octokit's own paginate drops the signal. */
+export async function allPages<T>(
+  ask: (page: number) => Promise<{ items: T[]; headers: { link?: string | undefined } }>,
+): Promise<T[]> {
+  const all: T[] = [];
+  for (let page = 1; ; page += 1) {
+    const { items, headers } = await ask(page);
+    all.push(...items);
+    if (!headers.link?.includes('rel="next"')) return all;
+  }
 }
 
 /** The part of a request's options that bounds it in time and lets it be cancelled. */

@@ -2,6 +2,7 @@ import { RateLimited, SourceError } from "../scan/source.ts";
 
 /** GitHub's documentation: without a retry-after header, wait at least a minute after a secondary limit. */
 const SECONDARY_LIMIT_MS = 60_000;
+const SHORTEST_WAIT_MS = 2_000;
 
 /** What Octokit's RequestError carries, read without trusting its class: bundles may hold two copies of it. */
 interface HttpFailure {
@@ -13,6 +14,8 @@ interface HttpFailure {
 /** The status and headers of a failed request, or null where the error is not GitHub's answer. */
 export function httpFailureOf(error: unknown): HttpFailure | null {
   if (!(error instanceof Error) || !("status" in error) || typeof error.status !== "number") return null;
+  // Octokit calls a request that got no answer at all a 500.
+  if (error.status === 500 && !("response" in error && error.response)) return null;
   const response =
     "response" in error ? (error.response as { headers?: HttpFailure["headers"] } | undefined) : undefined;
   return { status: error.status, message: error.message, headers: response?.headers ?? {} };
@@ -90,9 +93,16 @@ export function rateLimitResetOf({ status, message, headers }: HttpFailure): Dat
   if (status !== 403 && status !== 429) return null;
   const retryAfter = Number(headers["retry-after"]);
   if (Number.isFinite(retryAfter) && retryAfter > 0) return new Date(Date.now() + retryAfter * 1000);
-  if (String(headers["x-ratelimit-remaining"]) === "0") {
-    return new Date(Number(headers["x-ratelimit-reset"]) * 1000);
-  }
+  const spent = String(headers["x-ratelimit-remaining"]) === "0";
+  if (spent) return new Date(Date.now() + waitUntil(headers["x-ratelimit-reset"], headers.date));
   const limited = status === 429 || /rate limit|abuse/i.test(message);
   return limited ? new Date(Date.now() + SECONDARY_LIMIT_MS) : null;
+}
+
+/** Milliseconds until GitHub's reset by GitHub's own clock, which need not be ours; never so few that we hammer. */
+function waitUntil(reset: string | number | undefined, date: string | number | undefined): number {
+  const resetMs = Number(reset) * 1000;
+  if (!Number.isFinite(resetMs)) return SECONDARY_LIMIT_MS;
+  const now = Date.parse(String(date));
+  return Math.max(SHORTEST_WAIT_MS, resetMs - (Number.isFinite(now) ? now : Date.now()));
 }

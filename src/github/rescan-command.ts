@@ -12,7 +12,10 @@ const FENCE = /^ {0,3}(`{3,}|~{3,})/;
  */
 export function parseRescanCommand(body: string): RescanCommand | null {
   let fence: string | null = null;
-  for (const line of body.replace(HTML_COMMENT, "").split(/\r\n|\n|\r/)) {
+  for (const line of body
+    .replaceAll("\0", "")
+    .replace(HTML_COMMENT, "")
+    .split(/\r\n|\n|\r/)) {
     const mark = FENCE.exec(line)?.[1];
     if (fence !== null) {
       if (mark?.startsWith(fence) && line.trim() === mark) fence = null;

@@ -1,5 +1,5 @@
 import type { Replier, RescanReply } from "../runs/replies.ts";
-import { bounded, type GitHubApp, type Octokit, octokitFor } from "./client.ts";
+import { allPages, bounded, type GitHubApp, type Octokit, octokitFor, once } from "./client.ts";
 import { httpFailureOf, rateLimitResetOf, translateError } from "./errors.ts";
 import { codeSpan, escapeMarkdown } from "./markdown.ts";
 
@@ -125,19 +125,23 @@ async function writeReply(
     ...where,
     issue_number: reply.issue_number,
     body,
-    request: bounded(signal),
+    request: once(signal),
   });
   return String(data.id);
 }
 
 async function findReply(octokit: Octokit, reply: RescanReply, signal: AbortSignal): Promise<string | null> {
-  const comments = await octokit.paginate(octokit.rest.issues.listComments, {
-    owner: reply.repository.owner,
-    repo: reply.repository.name,
-    issue_number: reply.issue_number,
-    since: reply.asked_at.toISOString(),
-    per_page: 100,
-    request: bounded(signal),
+  const comments = await allPages(async (page) => {
+    const { data, headers } = await octokit.rest.issues.listComments({
+      owner: reply.repository.owner,
+      repo: reply.repository.name,
+      issue_number: reply.issue_number,
+      since: reply.asked_at.toISOString(),
+      per_page: 100,
+      page,
+      request: bounded(signal),
+    });
+    return { items: data, headers };
   });
   const found = comments.find((comment) => comment.body?.includes(markerOf(reply)));
   return found ? String(found.id) : null;

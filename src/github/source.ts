@@ -293,8 +293,7 @@ export function createSource(options: SourceOptions): Source {
       } catch (error) {
         if (!(error instanceof SourceError) || error.code !== "not_found") throw error;
         const head = await readHead(signalOf(...rest));
-        if (head?.sha !== sha && head?.tree_sha !== sha) throw new HeadMoved(sha, error);
-        throw error;
+        throw head?.sha === sha || head?.tree_sha === sha ? incomplete(error) : new HeadMoved(sha, error);
       }
     };
   }
@@ -311,10 +310,16 @@ export function createSource(options: SourceOptions): Source {
       } catch (error) {
         if (!(error instanceof SourceError) || error.code !== "not_found") throw error;
         const head = await readHead(options.signal);
-        throw head?.sha === commitSha ? error : new HeadMoved(commitSha, error);
+        throw head?.sha === commitSha ? incomplete(error) : new HeadMoved(commitSha, error);
       }
     },
   };
+}
+
+/** Access is intact and the head is the same, so what was not found must come. */
+function incomplete(cause: SourceError): SourceError {
+  const message = "GitHub did not find the files of the commit that it calls the newest.";
+  return new SourceError("commit_incomplete", message, { retryable: true, cause });
 }
 
 function addEntries(

@@ -40,12 +40,30 @@ export async function confirmInstallation(trx: Kysely<Tables>, facts: Installati
  * Makes sure that an event's installation is known. An event may be late, so it is only noted as unconfirmed,
  * and one that was removed stays removed.
  */
-export async function noteInstallation(trx: Kysely<Tables>, facts: InstallationFacts): Promise<void> {
+export async function noteInstallation(
+  trx: Kysely<Tables>,
+  facts: InstallationFacts,
+): Promise<{ removed: boolean }> {
   await trx
     .insertInto("installations")
     .values({ ...facts, confirmed: false })
     .onConflict((conflict) => conflict.column("id").doNothing())
     .execute();
+  const installation = await lockInstallation(trx, facts.id);
+  return { removed: installation?.removed_at != null };
+}
+
+/** Holds an installation until the transaction ends: what is added to it and removed from it happens in turn. */
+async function lockInstallation(
+  trx: Kysely<Tables>,
+  id: string,
+): Promise<{ removed_at: Date | null } | undefined> {
+  return await trx
+    .selectFrom("installations")
+    .select("removed_at")
+    .where("id", "=", id)
+    .forUpdate()
+    .executeTakeFirst();
 }
 
 /** Adds repositories that an installation's own list names, and asks a background run for each. */
@@ -58,6 +76,7 @@ export async function addRepositories(
   const sorted = options.repositories.toSorted((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
   for (const facts of sorted) {
     await upsertRepository(trx, installationId, facts, { confirmed: true });
+    await moveQueuedRun(trx, facts.id, installationId);
     await reopenReports(trx, facts.id);
     if (facts.archived) continue;
     await requestRun(trx, {
@@ -66,6 +85,20 @@ export async function addRepositories(
       delivery_guid: options.delivery_guid,
     });
   }
+}
+
+/** A run that waits is claimed for the installation that has its repository now. */
+async function moveQueuedRun(
+  trx: Kysely<Tables>,
+  repositoryId: string,
+  installationId: string,
+): Promise<void> {
+  await trx
+    .updateTable("runs")
+    .set({ installation_id: installationId })
+    .where("repository_id", "=", repositoryId)
+    .where("state", "=", "queued")
+    .execute();
 }
 
 /**
@@ -117,10 +150,11 @@ export async function removeRepositories(
   repositoryIds: string[],
 ): Promise<void> {
   if (repositoryIds.length === 0) return;
+  await lockInstallation(trx, installationId);
   const removed = await trx
     .updateTable("repositories")
     .set({ removed_at: sql<Date>`clock_timestamp()` })
-    .where("id", "in", repositoryIds)
+    .where(sql<boolean>`id = any(${repositoryIds}::bigint[])`)
     .where("installation_id", "=", installationId) // one that moved to another installation stays
     .where("removed_at", "is", null)
     .returning("id")

@@ -58,10 +58,11 @@ export async function executeRun(run: ClaimedRun, options: ExecuteOptions): Prom
   const startedAt = performance.now();
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, options.shutdown]);
-  const beat = startHeartbeat(run, { ...options, stop });
+  const held: Held = { writing: 0, confirmedAt: performance.now() };
+  const beat = startHeartbeat(run, { ...options, stop, held });
   try {
     await orAbandoned(
-      options.perform(run, { signal, log, write: fencedWrite(run, { ...options, stop }) }),
+      options.perform(run, { signal, log, write: fencedWrite(run, { ...options, stop, held }) }),
       signal,
     );
     log.info({ duration_ms: Math.round(performance.now() - startedAt) }, "run finished");
@@ -73,16 +74,24 @@ export async function executeRun(run: ClaimedRun, options: ExecuteOptions): Prom
   }
 }
 
+/** What heartbeat and writes know of the run's ownership. Times are monotonic milliseconds. */
+interface Held {
+  /** Fenced transactions under way. */
+  writing: number;
+  /** When the database last confirmed that the run is ours. */
+  confirmedAt: number;
+}
+
+type Holding = ExecuteOptions & { stop: AbortController; held: Held };
+
 /** Renews the lease; ends the work when the lease is lost, cannot be confirmed for its length, or is cancelled. */
-function startHeartbeat(
-  run: ClaimedRun,
-  { connection, timings, stop }: ExecuteOptions & { stop: AbortController },
-) {
+function startHeartbeat(run: ClaimedRun, { connection, timings, stop, held }: Holding) {
   const leaseMs = timings.leaseSeconds * 1000;
-  let confirmedAt = performance.now();
   let beating = false;
   const timer = setInterval(() => {
-    if (performance.now() - confirmedAt > leaseMs) stop.abort(new LeaseLost(run));
+    // A fenced transaction of our own holds the row: nobody else can take the run, and no beat comes through.
+    if (held.writing > 0) held.confirmedAt = performance.now();
+    if (performance.now() - held.confirmedAt > leaseMs) stop.abort(new LeaseLost(run));
     if (!beating) void beat();
   }, leaseMs / BEATS_PER_LEASE);
   const beat = async () => {
@@ -90,7 +99,7 @@ function startHeartbeat(
     const sentAt = performance.now();
     try {
       const { cancelRequested } = await fenceRun(connection.db, run, { leaseSeconds: timings.leaseSeconds });
-      confirmedAt = sentAt;
+      held.confirmedAt = Math.max(held.confirmedAt, sentAt);
       if (cancelRequested) stop.abort(new RunCancelled(run));
     } catch (error) {
       if (error instanceof LeaseLost) stop.abort(error);
@@ -101,10 +110,7 @@ function startHeartbeat(
   return { end: () => clearInterval(timer) };
 }
 
-function fencedWrite(
-  run: ClaimedRun,
-  { connection, timings, stop }: ExecuteOptions & { stop: AbortController },
-): RunTools["write"] {
+function fencedWrite(run: ClaimedRun, { connection, timings, stop, held }: Holding): RunTools["write"] {
   let lastStage: string | undefined;
   let lastEventAt = 0;
   return async (work, moved = {}) =>
@@ -131,7 +137,11 @@ function fencedWrite(
         });
       }
       const startedAt = performance.now();
-      const result = await work(t);
+      held.writing += 1;
+      const result = await work(t).finally(() => {
+        held.writing -= 1;
+      });
+      held.confirmedAt = performance.now();
       // A long write held the row, so no beat came through: renew before the lock is let go.
       if (performance.now() - startedAt > (timings.leaseSeconds * 1000) / BEATS_PER_LEASE) {
         await fenceRun(t.trx, run, { leaseSeconds: timings.leaseSeconds });

@@ -17,6 +17,8 @@ export interface RunRequest {
   requested_by?: string | null;
   /** The newest commit the asker knows of: a hint, the head is read again when the run starts. */
   wanted_head?: string | null;
+  /** Another commit whose check run the asker looks at. */
+  report_head?: string | null;
   delivery_guid?: string | null;
   comment?: { id: string; issue_number: number };
 }
@@ -39,6 +41,7 @@ export async function requestRun(trx: Kysely<Tables>, request: RunRequest): Prom
       ${request.requested_by ?? null}, ${request.wanted_head ?? null}
     from repositories where id = ${request.repository_id}
     on conflict (repository_id) where state = 'queued' do update set
+      installation_id = excluded.installation_id, -- the repository may have moved since
       mode = case when 'full' in (runs.mode, excluded.mode) then 'full' else 'incremental' end,
       trigger = case when excluded.priority > runs.priority then excluded.trigger else runs.trigger end,
       priority = greatest(runs.priority, excluded.priority),
@@ -78,10 +81,12 @@ async function recordRequest(
         reply_state: "open" as const,
       }),
     })
+    .onConflict((conflict) => conflict.columns(["repository_id", "comment_id"]).doNothing()) // told twice of one comment
     .execute();
   // An installation of 3,000 repositories would spend the hour's checks on "queued": background runs wait unseen.
-  if (request.wanted_head && request.trigger !== "install" && request.trigger !== "schedule") {
-    await openReport(trx, answer.run_id, request.wanted_head);
+  const reportHead = request.report_head ?? request.wanted_head;
+  if (reportHead && request.trigger !== "install" && request.trigger !== "schedule") {
+    await openReport(trx, answer.run_id, reportHead);
   }
   await appendEvent(trx, answer.run_id, {
     kind: answer.outcome === "joined" ? "run.joined" : "run.queued",
@@ -234,12 +239,13 @@ export async function setHead(
     .where("epoch", "=", lease.epoch)
     .execute();
   await openReport(trx, lease.id, head.sha);
-  await trx
-    .updateTable("check_reports")
-    .set({ replaced_by_sha: sql`nullif(${head.sha}, head_sha)` })
-    .where("run_id", "=", lease.id)
-    .where("state", "=", "open")
-    .execute();
+  // A head that was replaced and is the head again is reported on again.
+  await sql`
+    update check_reports set
+      state = case when state = 'completed' and head_sha = ${head.sha} then 'open' else state end,
+      reported_version = case when head_sha = ${head.sha} and replaced_by_sha is not null then 0 else reported_version end,
+      replaced_by_sha = nullif(${head.sha}, head_sha)
+    where run_id = ${lease.id}`.execute(trx);
 }
 
 /** Ends a run well, inside the (fenced) transaction of its last write. */
@@ -273,6 +279,7 @@ interface HeldRun extends Lease {
   mode: RunMode;
   priority: number;
   requested_by: string | null;
+  wanted_head: string | null;
   failures: number;
   max_failures: number;
   cancel_requested_at: Date | null;
@@ -318,7 +325,7 @@ async function lockHeldRun(
       ? sql`and (lease_until < clock_timestamp() or ${isStalled(options.timings)}) for update skip locked`
       : sql`for update`;
   const { rows } = await sql<HeldRun>`
-    select id, epoch, repository_id, mode, priority, requested_by, failures, max_failures, cancel_requested_at,
+    select id, epoch, repository_id, mode, priority, requested_by, wanted_head, failures, max_failures, cancel_requested_at,
       cancel_requested_by
     from runs where id = ${lease.id} and epoch = ${lease.epoch} and state = 'running' ${abandoned}`.execute(
     trx,
@@ -354,6 +361,7 @@ async function releaseLocked(
       mode: sql`case when 'full' in (mode, ${run.mode}) then 'full' else 'incremental' end`,
       priority: sql`greatest(priority, ${run.priority}::int)`,
       requested_by: sql`coalesce(requested_by, ${run.requested_by})`,
+      wanted_head: sql`coalesce(wanted_head, ${run.wanted_head})`,
       wait_reason: why,
     })
     .where("repository_id", "=", run.repository_id)

@@ -4,6 +4,7 @@ import type { Connection } from "../database/connect.ts";
 import { LeaseLoop } from "../database/lease-loop.ts";
 import type { Tables } from "../database/schema.ts";
 import { OPERATOR } from "../database/viewer.ts";
+import { RateLimited } from "../scan/source.ts";
 import { CHANGED_CHANNEL } from "./events.ts";
 import { type RunStatus, type RunView, readRun, readStatus } from "./read.ts";
 
@@ -89,7 +90,10 @@ async function settle(
     await update(db, leased, {
       reply_failures: leased.reply_failures + 1,
       reply_error: err instanceof Error ? err.message : String(err),
-      reply_not_before: sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})`,
+      reply_not_before:
+        err instanceof RateLimited
+          ? err.resetAt
+          : sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})`,
     }).catch(() => {}); // its lease runs out instead
   }
 }

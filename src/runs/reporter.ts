@@ -28,6 +28,8 @@ export interface RunReport {
   /** Set when the run moved on to another commit: this head's check run ends as skipped. */
   replaced_by_sha: string | null;
   check_run_id: string | null;
+  /** How often reporting has failed since it last went well. */
+  failures: number;
   /** Paths that could not be indexed, for the table and the annotations, worst first. */
   problems: FileProblem[];
   /** Counts of files that are not indexed by design, by state. */
@@ -40,10 +42,10 @@ export interface FileProblem {
   reason: string;
 }
 
-/** What became of a report. `unreachable`: GitHub takes no writes there (suspended, gone, archived). */
+/** What became of a report. `unreachable`: GitHub takes no writes there; with `mayReturn` (suspended, gone) not yet. */
 export type ReportResult =
   | { kind: "reported"; check_run_id: string; completed: boolean }
-  | { kind: "unreachable"; reason: string };
+  | { kind: "unreachable"; reason: string; mayReturn: boolean };
 
 /** Shows a run where its people look. Must be safe to repeat: it finds before it creates. */
 export interface Reporter {
@@ -85,8 +87,10 @@ async function settle(
   try {
     const report = await readReport(db, leased);
     if (!report) return await closeReport(db, leased, "Its repository was removed.");
+    if (report.run.reason_code === "renamed_away")
+      return await closeReport(db, leased, report.run.reason ?? "");
     const result = await reporter.report(report, AbortSignal.timeout(TIMEOUT_MS));
-    if (result.kind === "unreachable") await closeReport(db, leased, result.reason);
+    if (result.kind === "unreachable") await closeReport(db, leased, result.reason, result.mayReturn);
     else await recordReport(db, leased, { version: report.run.version, ...result });
   } catch (err) {
     log.warn({ err }, "check run could not be written");
@@ -145,6 +149,7 @@ async function readReport(db: Kysely<Tables>, leased: LeasedReport): Promise<Run
     run,
     head_sha: leased.head_sha,
     check_run_id: leased.check_run_id,
+    failures: leased.failures,
     replaced_by_sha: leased.replaced_by_sha,
     installation_id: repository.installation_id,
     repository,
@@ -205,10 +210,15 @@ async function recordReport(
     .execute();
 }
 
-async function closeReport(db: Kysely<Tables>, leased: LeasedReport, reason: string): Promise<void> {
+async function closeReport(
+  db: Kysely<Tables>,
+  leased: LeasedReport,
+  reason: string,
+  mayReturn = true,
+): Promise<void> {
   await db
     .updateTable("check_reports")
-    .set({ state: "unreachable", lease_until: null, error: reason })
+    .set({ state: "unreachable", may_reopen: mayReturn, lease_until: null, error: reason })
     .where(ownedReport(leased))
     .execute();
 }
@@ -230,11 +240,9 @@ async function postponeReport(db: Kysely<Tables>, leased: LeasedReport, error: u
     .execute();
 }
 
-/** Access has come back: reports that were closed as unreachable are tried again. */
+/** Access has come back: reports that were closed for want of it are tried again. */
 export async function reopenReports(trx: Kysely<Tables>, repositoryId: string): Promise<void> {
   await sql`
-    update check_reports set state = 'open', not_before = clock_timestamp(), error = null
-    where state = 'unreachable' and run_id in (select id from runs where repository_id = ${repositoryId})`.execute(
-    trx,
-  );
+    update check_reports set state = 'open', may_reopen = false, not_before = clock_timestamp(), error = null
+    where may_reopen and run_id in (select id from runs where repository_id = ${repositoryId})`.execute(trx);
 }

@@ -1,8 +1,13 @@
+import { matchesGlob, parseGlob } from "./glob.ts";
+
 /** Flags that a repository's .gitattributes give a file, for readers who want to leave such files out. */
 export interface LinguistFlags {
   generated: boolean;
   vendored: boolean;
 }
+
+/** Rules that are read of all files together: each is held against each path. */
+const MAX_RULES = 200;
 
 interface Rule {
   matches: (path: string) => boolean;
@@ -18,11 +23,11 @@ interface Rule {
 export function linguistFlags(files: { dir: string; text: string }[]): (path: string) => LinguistFlags {
   const rules = files
     .toSorted((a, b) => depthOf(a.dir) - depthOf(b.dir))
-    .flatMap(({ dir, text }) => text.split("\n").flatMap((line) => parseRule(line, dir) ?? []));
+    .flatMap(({ dir, text }) => text.split("\n").flatMap((line) => parseRule(line, dir) ?? []))
+    .slice(0, MAX_RULES);
   return (path) => {
     const flags: LinguistFlags = { generated: false, vendored: false };
     for (const rule of rules) {
-      if (rule.generated === undefined && rule.vendored === undefined) continue;
       if (!rule.matches(path)) continue;
       flags.generated = rule.generated ?? flags.generated;
       flags.vendored = rule.vendored ?? flags.vendored;
@@ -43,10 +48,13 @@ function parseRule(line: string, dir: string): Rule | null {
   const [, pattern = "", attributes = ""] = quoted ?? plain ?? [];
   if (pattern === "" || pattern.endsWith("/")) return null; // a folder has no attributes of its own
   const words = attributes.split(/\s+/);
+  const generated = flagOf(words, "linguist-generated");
+  const vendored = flagOf(words, "linguist-vendored");
+  if (generated === undefined && vendored === undefined) return null;
   return {
     matches: matcherOf(quoted ? pattern.replace(/\\(.)/g, "$1") : pattern, dir),
-    generated: flagOf(words, "linguist-generated"),
-    vendored: flagOf(words, "linguist-vendored"),
+    generated,
+    vendored,
   };
 }
 
@@ -58,29 +66,12 @@ function flagOf(words: string[], attribute: string): boolean | undefined {
 
 /** A pattern without a slash matches a name at any depth; with one, the path from the file's own folder. */
 function matcherOf(pattern: string, dir: string): (path: string) => boolean {
-  const anchored = pattern.includes("/");
-  const regex = globRegex(pattern.replace(/^\//, ""));
   const prefix = dir === "" ? "" : `${dir}/`;
+  const glob = parseGlob(pattern.replace(/^\//, ""));
+  const anchored = pattern.includes("/");
   return (path) => {
     if (!path.startsWith(prefix)) return false;
     const below = path.slice(prefix.length);
-    return regex.test(anchored ? below : below.slice(below.lastIndexOf("/") + 1));
+    return matchesGlob(glob, anchored ? below.split("/") : [below.slice(below.lastIndexOf("/") + 1)]);
   };
-}
-
-function globRegex(glob: string): RegExp {
-  const body = glob.replace(/\*\*\/|\/\*\*$|\*+|\?|\[!?[^\]]+\]|\\.|[.+^${}()|[\]\\]/g, (token) => {
-    if (token === "**/") return "(?:.*/)?";
-    if (token === "/**") return "/.+";
-    if (token.startsWith("*")) return "[^/]*";
-    if (token === "?") return "[^/]";
-    if (token.length > 2 && token.startsWith("["))
-      return `[${token.slice(1, -1).replace(/^!/, "^").replaceAll("\\", "\\\\")}]`;
-    return token.length === 2 ? `\\${token.slice(1)}` : `\\${token}`;
-  });
-  try {
-    return new RegExp(`^${body}$`, "su");
-  } catch {
-    return /^(?!)/; // a pattern that is no pattern matches nothing, as in git
-  }
 }

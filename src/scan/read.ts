@@ -89,7 +89,7 @@ export async function readFile(
 ): Promise<FileContent | null> {
   const byName = options.path_base64
     ? sql`files.path_bytes = ${Buffer.from(options.path_base64, "base64")}`
-    : sql`files.path = ${options.path} and files.path_bytes is null`;
+    : sql`md5(files.path) = md5(${options.path}) and files.path = ${options.path} and files.path_bytes is null`;
   const { rows } = await sql<Omit<FileContent, "text"> & { chunks: Chunk[] | null }>`
     select files.path, repositories.indexed_commit as commit, encode(files.sha, 'hex') as sha, files.state,
       files.reason, blobs.encoding, coalesce(blobs.line_count, 0) as total_lines,

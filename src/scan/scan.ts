@@ -6,7 +6,7 @@ import { fetchMissing } from "./fetch.ts";
 import { assembleFiles, diffFiles, type FileRow } from "./files.ts";
 import type { TreeEntry } from "./manifest.ts";
 import { listTree, type Proof, proveManifest } from "./prove.ts";
-import type { Head, Source } from "./source.ts";
+import { type Head, HeadMoved, type Source } from "./source.ts";
 import {
   collectBlobs,
   countFiles,
@@ -73,7 +73,9 @@ export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<vo
   const { entries, proof } = await proveManifest(listing, { treeSha: head.tree_sha, ...tools });
   const unreadable = await storeMissing(run, entries, { ...tools, head });
   await publish(run, entries, { ...tools, head, proof, unreadable });
-  await finishPublished(run, proof, tools);
+  await collect(run, tools);
+  await refuseStale(run, head, tools);
+  await finishPublished(proof, tools);
 }
 
 function toEntry({ path, path_bytes, mode, sha, size }: FileRow): TreeEntry {
@@ -108,16 +110,13 @@ function isCurrent(
 }
 
 async function finishEmpty(run: ScanRun, tools: ScanTools): Promise<void> {
-  await tools.write(
-    async (t) => {
-      await publishManifest(t, { repository_id: run.repository_id, head: null });
-      await tools.finish(t, {
-        verified: null,
-        message: "The repository has no commits: nothing to index yet.",
-      });
-    },
-    { stage: "publishing", progress: { files_total: 0, files_done: 0 } },
-  );
+  await tools.write((t) => publishManifest(t, { repository_id: run.repository_id, head: null }), {
+    stage: "publishing",
+    progress: { files_total: 0, files_done: 0 },
+  });
+  await collect(run, tools);
+  const message = "The repository has no commits: nothing to index yet.";
+  await tools.write((t) => tools.finish(t, { verified: null, message }));
 }
 
 async function finishUnchanged(run: ScanRun, tools: ScanTools): Promise<void> {
@@ -180,11 +179,24 @@ function isAttributesFile(entry: TreeEntry): boolean {
   return path === ".gitattributes" || path.endsWith("/.gitattributes");
 }
 
-async function finishPublished(run: ScanRun, proof: Proof, tools: ScanTools): Promise<void> {
-  let collected = true;
-  while (collected) {
-    collected = await tools.write(({ trx }) => collectBlobs(trx, run.repository_id), { stage: "tidying up" });
+async function collect(run: ScanRun, tools: ScanTools): Promise<void> {
+  let more = true;
+  while (more) {
+    more = await tools.write(({ trx }) => collectBlobs(trx, run.repository_id), { stage: "tidying up" });
   }
+}
+
+/**
+ * A ref may lag its webhook by longer than the first reads waited. A push that asked for another commit than was
+ * indexed is therefore not answered before the head was seen to be still the same.
+ */
+async function refuseStale(run: ScanRun, head: Head, tools: ScanTools): Promise<void> {
+  if (!run.wanted_head || run.wanted_head === head.sha) return;
+  const now = await tools.source.readHead(tools.signal);
+  if (now?.sha !== head.sha) throw new HeadMoved(head.sha);
+}
+
+async function finishPublished(proof: Proof, tools: ScanTools): Promise<void> {
   await tools.write((t) =>
     tools.finish(t, {
       verified: proof.verified,

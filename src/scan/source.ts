@@ -97,7 +97,7 @@ export class HeadMoved extends SourceError {
 
 /** What an error looks like in a run's log and reason. */
 export function describeError(error: unknown): StoredError {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = (error instanceof Error ? error.message : String(error)).replaceAll("\0", "\uFFFD");
   const cause = error instanceof Error ? causeOf(error) : null;
   if (error instanceof SourceError) return { code: error.code, message, cause };
   const pgCode =

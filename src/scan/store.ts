@@ -247,7 +247,9 @@ async function removeFiles(
   const raw = files.flatMap((file) => (file.path_bytes ? [file.path_bytes] : []));
   if (plain.length > 0) {
     await sql`delete from files where repository_id = ${repositoryId} and path_bytes is null
-      and path = any(${plain})`.execute(trx);
+      and md5(path) in (select md5(gone) from unnest(${plain}::text[]) gone) and path = any(${plain})`.execute(
+      trx,
+    );
   }
   if (raw.length > 0) {
     await sql`delete from files where repository_id = ${repositoryId} and path_bytes = any(${raw})`.execute(

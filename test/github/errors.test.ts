@@ -147,7 +147,7 @@ describe("an answer of GitHub", () => {
     else expect(at - before).toBeGreaterThanOrEqual(resetAt);
   });
 
-  test("404 on a tree whose commit is still the head means that it may not be read", async () => {
+  test("404 on a tree whose commit is still the head is worth another attempt", async () => {
     listing().reply(404, { message: "Not Found" });
     repository();
     nock(GITHUB)
@@ -157,7 +157,7 @@ describe("an answer of GitHub", () => {
       .get(`${API}/repos/o/r/git/commits/${SHA}`)
       .reply(200, { tree: { sha: SHA } });
 
-    expect(await readTree()).toMatchObject({ code: "not_found", retryable: false });
+    expect(await readTree()).toMatchObject({ code: "commit_incomplete", retryable: true });
   });
 
   test("404 on a tree whose commit was replaced means that the head moved", async () => {

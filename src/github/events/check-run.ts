@@ -55,7 +55,7 @@ async function rerun(
       trigger: "rerun",
       mode,
       requested_by: payload.sender.login,
-      wanted_head: payload.check_run.head_sha,
+      report_head: payload.check_run.head_sha,
       delivery_guid: guid,
     });
     return rescan.kind === "accepted" ? `Run ${rescan.run_id} (${rescan.outcome}).` : rescan.message;

@@ -40,7 +40,11 @@ export async function noteOrigin(
   },
 ): Promise<{ repositoryId: string } | { ignored: string }> {
   if (!payload.installation) return { ignored: "The event names no installation." };
-  await noteInstallation(trx, installationFacts(payload.installation, payload.repository.owner));
+  const installation = await noteInstallation(
+    trx,
+    installationFacts(payload.installation, payload.repository.owner),
+  );
+  if (installation.removed) return { ignored: "Repodex was uninstalled: this comes from before." };
   const facts = repositoryFacts(payload.repository);
   const { removed } = await noteRepository(trx, String(payload.installation.id), facts);
   if (removed) return { ignored: "Repodex was removed from this repository." };

@@ -1,27 +1,69 @@
+import { type Kysely, sql } from "kysely";
+import type { Tables } from "../../database/schema.ts";
+import { isRemovalKnown } from "../../deliveries/store.ts";
 import {
   addRepositories,
   confirmInstallation,
   removeInstallation,
   removeRepositories,
 } from "../../installations/installations.ts";
-import { bounded, octokitFor } from "../client.ts";
+import { allPages, bounded, octokitFor } from "../client.ts";
 import { translateError } from "../errors.ts";
 import { type EventContext, settleDelivery } from "./context.ts";
 import { installationFacts, type RepositoryPayload, repositoryFacts } from "./facts.ts";
 
-/** The repositories come from the API, page by page: a payload names only the first of them. */
+/** What was removed while it was being listed must not come back with the list: the delivery is handled again. */
+class ListingOutdated extends Error {
+  override readonly name = "ListingOutdated";
+  constructor() {
+    super("Repositories were removed while they were being listed.");
+  }
+}
+
+interface AddingPayload {
+  installation: { id: number; account: unknown };
+}
+
+/** Lists the installation's repositories by the API, since a payload names only the first, and adds the chosen ones. */
+async function addListed(
+  context: EventContext,
+  guid: string,
+  options: {
+    payload: AddingPayload;
+    choose: (listed: RepositoryPayload[]) => RepositoryPayload[];
+    outcome: (added: number) => string;
+  },
+): Promise<void> {
+  const { installation } = options.payload;
+  const installation_id = String(installation.id);
+  const since = await readClock(context.connection.db);
+  const listed = await listRepositories(context, installation_id);
+  await settleDelivery(context, guid, async (trx) => {
+    if (listed === null) return "The installation is gone again.";
+    await confirmInstallation(trx, installationFacts(installation, accountOf(installation.account)));
+    if (await isRemovalKnown(trx, { installation_id, since })) throw new ListingOutdated();
+    const repositories = options.choose(listed).map(repositoryFacts);
+    await addRepositories(trx, installation_id, { repositories, delivery_guid: guid });
+    return options.outcome(repositories.length);
+  });
+}
+
+async function readClock(db: Kysely<Tables>): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
+  return rows[0]?.now ?? new Date();
+}
+
+function accountOf(account: unknown): { id: number; login: string } | null {
+  const has = typeof account === "object" && account !== null && "login" in account && "id" in account;
+  return has ? (account as { id: number; login: string }) : null;
+}
+
 export function onInstallationCreated(context: EventContext): void {
   context.app.on("installation.created", async ({ id, payload }) => {
-    const { installation } = payload;
-    const repositories = await listRepositories(context, String(installation.id));
-    const account = installation.account && "login" in installation.account ? installation.account : null;
-    await settleDelivery(context, id, async (trx) => {
-      await confirmInstallation(trx, installationFacts(installation, account));
-      await addRepositories(trx, String(installation.id), {
-        repositories: repositories.map(repositoryFacts),
-        delivery_guid: id,
-      });
-      return `Installed with ${repositories.length} repositories, one run each.`;
+    await addListed(context, id, {
+      payload,
+      choose: (listed) => listed,
+      outcome: (added) => `Installed with ${added} repositories, one run each.`,
     });
   });
 }
@@ -37,18 +79,11 @@ export function onInstallationDeleted(context: EventContext): void {
 
 export function onRepositoriesAdded(context: EventContext): void {
   context.app.on("installation_repositories.added", async ({ id, payload }) => {
-    const { installation } = payload;
-    const added = new Set(payload.repositories_added.map((repository) => repository.id));
-    const repositories = await listRepositories(context, String(installation.id));
-    const account = installation.account && "login" in installation.account ? installation.account : null;
-    await settleDelivery(context, id, async (trx) => {
-      await confirmInstallation(trx, installationFacts(installation, account));
-      const listed = repositories.filter((repository) => added.has(repository.id));
-      await addRepositories(trx, String(installation.id), {
-        repositories: listed.map(repositoryFacts),
-        delivery_guid: id,
-      });
-      return `${listed.length} of ${added.size} added repositories are readable, one run each.`;
+    const named = new Set(payload.repositories_added.map((repository) => repository.id));
+    await addListed(context, id, {
+      payload,
+      choose: (listed) => listed.filter((repository) => named.has(repository.id)),
+      outcome: (added) => `${added} of ${named.size} added repositories are readable, one run each.`,
     });
   });
 }
@@ -63,14 +98,24 @@ export function onRepositoriesRemoved(context: EventContext): void {
   });
 }
 
-async function listRepositories({ app }: EventContext, installationId: string): Promise<RepositoryPayload[]> {
+/** All repositories that the installation may read; null where there is no such installation any more. */
+async function listRepositories(
+  { app }: EventContext,
+  installationId: string,
+): Promise<RepositoryPayload[] | null> {
   const octokit = await octokitFor(app, installationId);
   try {
-    return await octokit.paginate(octokit.rest.apps.listReposAccessibleToInstallation, {
-      per_page: 100,
-      request: bounded(),
+    return await allPages(async (page) => {
+      const { data, headers } = await octokit.rest.apps.listReposAccessibleToInstallation({
+        per_page: 100,
+        page,
+        request: bounded(),
+      });
+      return { items: data.repositories, headers };
     });
   } catch (error) {
-    throw translateError(error, "list the installation's repositories");
+    const translated = translateError(error, "list the installation's repositories");
+    if (translated.code === "not_found") return null;
+    throw translated;
   }
 }

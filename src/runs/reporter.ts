@@ -195,12 +195,14 @@ async function recordReport(
   leased: LeasedReport,
   result: { version: number; check_run_id: string; completed: boolean },
 ): Promise<void> {
+  // The head may have been replaced, or come back, while GitHub was being told otherwise: then it is told again.
+  const isStill = sql<boolean>`replaced_by_sha is not distinct from ${leased.replaced_by_sha}`;
   await db
     .updateTable("check_reports")
     .set({
       check_run_id: result.check_run_id,
-      state: result.completed ? "completed" : "open",
-      reported_version: result.version,
+      state: sql`case when ${result.completed} and ${isStill} then 'completed' else 'open' end`,
+      reported_version: sql`case when ${isStill} then ${result.version}::int else 0 end`,
       reported_at: sql`clock_timestamp()`,
       lease_until: null,
       failures: 0,

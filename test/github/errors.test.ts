@@ -135,6 +135,21 @@ describe("an answer of GitHub", () => {
       60_000,
     ],
     ["429 without a word of when", 429, {}, {}, 60_000],
+    ["403 with no budget left, and no reset", 403, { "x-ratelimit-remaining": "0" }, {}, 60_000],
+    [
+      "403 whose reset is past by our clock",
+      403,
+      { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1000" },
+      {},
+      2_000,
+    ],
+    [
+      "403 by a clock that is not ours",
+      403,
+      { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1000", date: "Thu, 01 Jan 1970 00:16:00 GMT" },
+      {},
+      40_000,
+    ],
   ])("%s says when to come back", async (_, status, headers, body, resetAt) => {
     listing().reply(status, body, headers);
     const before = Date.now();
@@ -205,7 +220,7 @@ describe("an answer of GitHub", () => {
       .times(3)
       .replyWithError(Object.assign(new Error("socket hang up"), { code: "ECONNRESET" }));
 
-    expect(await readTree()).toMatchObject({ retryable: true });
+    expect(await readTree()).toMatchObject({ code: "github_unreachable", retryable: true });
   });
 
   test("without the archive's address is worth another attempt", async () => {

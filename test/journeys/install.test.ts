@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { useDatabase } from "../support/database.ts";
 import { createRepository } from "../support/git.ts";
 import { type RunJson, startJourney } from "../support/journey.ts";
+import { until } from "../support/wait.ts";
 
 const database = useDatabase();
 
@@ -89,6 +90,29 @@ describe("an installation", () => {
     expect(gone.data).toHaveLength(0);
     expect(back.data).toHaveLength(1);
     await journey.expectTruth();
+  });
+
+  test("does not bring back what is removed while it is being listed", async () => {
+    const journey = await startJourney(database);
+    await journey.install();
+    const { simulator, installationId, repositoryId } = journey;
+    simulator.fault({ route: "/installation/repositories", delayMs: 1_500 });
+
+    await simulator.deliverRepositoriesAdded(installationId, [repositoryId]);
+    await until(
+      () =>
+        simulator.requests.some(
+          ({ route, status }) => route === "/installation/repositories" && status === 0,
+        ),
+      {
+        what: "the listing to begin",
+      },
+    );
+    simulator.removeRepository(repositoryId);
+    await simulator.deliverRepositoriesRemoved(installationId, [repositoryId]);
+    await journey.untilStill();
+
+    expect((await journey.get<{ data: unknown[] }>("/api/v1/repositories")).data).toEqual([]);
   });
 
   test("that is suspended in the middle fails with a sentence that says what to do", async () => {

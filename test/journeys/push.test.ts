@@ -81,6 +81,24 @@ describe("a push", () => {
     expect((await journey.status()).last_finished?.head_sha).toBe(after);
   });
 
+  test("whose ref lags by one of two commits is followed to the second", async () => {
+    const journey = await startJourney(database);
+    await journey.install();
+    const first = await journey.git.commit({ a: "1" });
+    const second = await journey.git.commit({ a: "2" });
+    const stale = (body: Buffer) => Buffer.from(body.toString().replaceAll(second, first));
+    journey.simulator.fault({ route: "/repos/{owner}/{repo}/git/ref/{ref}", mutate: stale, times: 1 });
+
+    await journey.simulator.deliverPush(journey.repositoryId, { before: first, after: second });
+    await journey.untilStill();
+
+    await journey.expectTruth();
+    expect((await journey.status()).last_finished).toMatchObject({ head_sha: second, failures: 0 });
+    expect(journey.simulator.checkRuns.find(({ head_sha }) => head_sha === second)?.conclusion).toBe(
+      "success",
+    );
+  });
+
   test("that replaces the head of a running scan closes the old head's check and follows it", async () => {
     const journey = await startJourney(database);
     await journey.install();

@@ -1,5 +1,11 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
+import { transaction } from "../../src/database/connect.ts";
+import {
+  addRepositories,
+  confirmInstallation,
+  removeInstallation,
+} from "../../src/installations/installations.ts";
 import { claimRun } from "../../src/runs/queue.ts";
 import { useDatabase } from "../support/database.ts";
 import { claim, readRow, request, seedRepository } from "../support/seed.ts";
@@ -114,6 +120,18 @@ describe("a claim", () => {
     const run = await take();
 
     expect(run).toMatchObject({ id: run_id, installation_id: "2" });
+  });
+
+  test("finds the waiting run of a repository that moved to another installation, however the news came", async () => {
+    await seedQueued("100", "1");
+    const facts = { owner: "new", name: "r", private: true, archived: false, default_branch: "main" };
+    await transaction(database.connection, async ({ trx }) => {
+      await confirmInstallation(trx, { id: "2", account_id: null, account_login: null });
+      await addRepositories(trx, "2", { repositories: [{ id: "100", ...facts }], delivery_guid: null });
+      await removeInstallation(trx, "1");
+    });
+
+    expect(await take()).toMatchObject({ repository_id: "100", installation_id: "2" });
   });
 
   test("gives each run to one worker only, however many ask at once", async () => {

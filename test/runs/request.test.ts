@@ -2,10 +2,10 @@ import { sql } from "kysely";
 import { beforeEach, describe, expect, test } from "vitest";
 import { transaction } from "../../src/database/connect.ts";
 import { listEvents } from "../../src/runs/events.ts";
-import { finishRun, pauseInstallation, requestRun } from "../../src/runs/queue.ts";
+import { finishRun, pauseInstallation, releaseRun, requestRun, setHead } from "../../src/runs/queue.ts";
 import { requestRescan } from "../../src/runs/rescan.ts";
 import { useDatabase } from "../support/database.ts";
-import { claim, readRow, request, SHA, seedRepository, statesOf } from "../support/seed.ts";
+import { claim, readRow, request, SHA, seedRepository, statesOf, TIMINGS } from "../support/seed.ts";
 
 const database = useDatabase();
 beforeEach(() => seedRepository(database.db));
@@ -145,6 +145,54 @@ describe("a request for a run", () => {
 
     expect(forInstall).toEqual([]);
     expect(forPush).toEqual([{ head_sha: SHA("a") }]);
+  });
+});
+
+describe("the head of a run", () => {
+  const reports = async () =>
+    await database.db
+      .selectFrom("check_reports")
+      .select(["head_sha", "state", "replaced_by_sha"])
+      .orderBy("head_sha")
+      .execute();
+
+  test("that comes back after it was replaced is reported on again", async () => {
+    await request(database.connection, { wanted_head: SHA("a") });
+    const run = await claim(database.connection);
+    const moveTo = (sha: string) =>
+      transaction(database.connection, ({ trx }) => setHead(trx, run, { sha, tree_sha: null }));
+
+    await moveTo(SHA("a"));
+    await moveTo(SHA("b"));
+    const replaced = await reports();
+    await sql`update check_reports set state = 'completed' where head_sha = ${SHA("a")}`.execute(database.db);
+    await moveTo(SHA("a"));
+
+    expect(replaced).toContainEqual({ head_sha: SHA("a"), state: "open", replaced_by_sha: SHA("b") });
+    expect(await reports()).toEqual([
+      { head_sha: SHA("a"), state: "open", replaced_by_sha: null },
+      { head_sha: SHA("b"), state: "open", replaced_by_sha: SHA("a") },
+    ]);
+  });
+
+  test("wanted by a push is not forgotten for an older one that somebody wants to see again", async () => {
+    const { run_id } = await request(database.connection, { wanted_head: SHA("b") });
+
+    await request(database.connection, { trigger: "rerun", report_head: SHA("a") });
+
+    expect(await readRow(database.db, run_id)).toMatchObject({ wanted_head: SHA("b") });
+    expect((await reports()).map(({ head_sha }) => head_sha)).toEqual([SHA("a"), SHA("b")]);
+  });
+
+  test("wanted by a run that gives way is wanted by the one that takes over", async () => {
+    await request(database.connection, { wanted_head: SHA("b") });
+    const run = await claim(database.connection);
+    const followUp = await request(database.connection, { trigger: "rescan" });
+
+    const release = { kind: "requeue", reason: "Restart." } as const;
+    await releaseRun(database.connection, run, { release, timings: TIMINGS });
+
+    expect(await readRow(database.db, followUp.run_id)).toMatchObject({ wanted_head: SHA("b") });
   });
 });
 

@@ -181,6 +181,17 @@ describe("a worker", () => {
     expect(await untilState(run_id, "succeeded")).toMatchObject({ epoch: 1, failures: 0 });
   });
 
+  test("keeps a run whose own write takes longer than a lease", async () => {
+    startWorker(async (run, tools) => {
+      await tools.write(({ trx }) => sql`select pg_sleep(3.5)`.execute(trx));
+      await succeed(run, tools);
+    });
+
+    const { run_id } = await request(database.connection);
+
+    expect(await untilState(run_id, "succeeded")).toMatchObject({ epoch: 1, failures: 0 });
+  });
+
   test("ends a cancelled run at its next beat", async () => {
     startWorker(obey);
     const { run_id } = await request(database.connection);

@@ -18,6 +18,13 @@ test.each([
   ['"with space.ts" linguist-generated', "with space.ts", true],
   ["[ab].ts linguist-generated", "b.ts", true],
   ["[!ab].ts linguist-generated", "b.ts", false],
+  ["[a-c]?.ts linguist-generated", "bz.ts", true],
+  ["[]x].ts linguist-generated", "].ts", true],
+  ["a/**/b linguist-generated", "a/b", true],
+  ["a/**/b linguist-generated", "a/x/y/b", true],
+  ["a/**/b linguist-generated", "a/x/y/c", false],
+  ["**/*.min.js linguist-generated", "x.min.js", true],
+  ["*.\\*x linguist-generated", "a.*x", true],
   ["a?.ts linguist-generated", "a/.ts", false],
   ["a+(b).ts linguist-generated", "a+(b).ts", true],
   ["# *.ts linguist-generated", "x.ts", false],
@@ -26,6 +33,16 @@ test.each([
   ["[z-a].ts linguist-generated", "z.ts", false],
 ])("%j makes %s generated: %s", (text, path, generated) => {
   expect(flags(text, path).generated).toBe(generated);
+});
+
+test("a pattern made to send a matcher back and forth is matched all the same", () => {
+  const pattern = `${"*a".repeat(30)}*b`;
+  const path = "a".repeat(20_000);
+
+  expect(flags(`${pattern} linguist-generated`, path).generated).toBe(false);
+  expect(flags(`${pattern} linguist-generated`, `${path}b`).generated).toBe(true);
+  expect(flags(`${"**/a/".repeat(50)}b linguist-generated`, `${"a/".repeat(5_000)}c`).generated).toBe(false);
+  expect(flags("[".repeat(100_000), "x").generated).toBe(false);
 });
 
 test("a deeper file rules over its parents', for its own folder only", () => {

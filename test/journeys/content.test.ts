@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { useDatabase } from "../support/database.ts";
 import { createRepository, type TestRepository } from "../support/git.ts";
@@ -86,16 +87,20 @@ describe("the index", () => {
       },
     });
     const sha = await git.git("rev-parse", "HEAD:case.txt");
+    const longPath = randomBytes(2_000)
+      .toString("hex")
+      .replaceAll(/.{200}(?=.)/g, "$&/"); // no index entry holds it
     await addEntries(git, [
       ["100644", sha, Buffer.from("caf\xe9.txt", "latin1")],
       ["100644", sha, Buffer.from("caf\xe8.txt", "latin1")],
       ["100644", sha, Buffer.from("d\xefr/in/side.txt", "latin1")],
+      ["100644", sha, longPath],
     ]);
     const journey = await startJourney(database, { git });
 
     await journey.install();
 
-    expect(await journey.expectTruth()).toMatchObject({ files: 9 });
+    expect(await journey.expectTruth()).toMatchObject({ files: 10 });
     expect((await journey.status()).last_finished).toMatchObject({ state: "succeeded", verified: true });
   });
 

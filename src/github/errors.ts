@@ -94,15 +94,17 @@ export function rateLimitResetOf({ status, message, headers }: HttpFailure): Dat
   const retryAfter = Number(headers["retry-after"]);
   if (Number.isFinite(retryAfter) && retryAfter > 0) return new Date(Date.now() + retryAfter * 1000);
   const spent = String(headers["x-ratelimit-remaining"]) === "0";
-  if (spent) return new Date(Date.now() + waitUntil(headers["x-ratelimit-reset"], headers.date));
+  if (spent) return resetOf(headers["x-ratelimit-reset"], headers.date);
   const limited = status === 429 || /rate limit|abuse/i.test(message);
   return limited ? new Date(Date.now() + SECONDARY_LIMIT_MS) : null;
 }
 
-/** Milliseconds until GitHub's reset by GitHub's own clock, which need not be ours; never so few that we hammer. */
-function waitUntil(reset: string | number | undefined, date: string | number | undefined): number {
+/** GitHub's reset by GitHub's own clock, which need not be ours; never so soon that we hammer. */
+function resetOf(reset: string | number | undefined, date: string | number | undefined): Date {
+  const now = Date.now();
   const resetMs = Number(reset) * 1000;
-  if (!Number.isFinite(resetMs)) return SECONDARY_LIMIT_MS;
-  const now = Date.parse(String(date));
-  return Math.max(SHORTEST_WAIT_MS, resetMs - (Number.isFinite(now) ? now : Date.now()));
+  if (!Number.isFinite(resetMs)) return new Date(now + SECONDARY_LIMIT_MS);
+  const theirs = Date.parse(String(date));
+  const ahead = Number.isFinite(theirs) ? theirs - now : 0;
+  return new Date(Math.max(now + SHORTEST_WAIT_MS, resetMs - ahead));
 }

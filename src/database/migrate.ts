@@ -25,7 +25,7 @@ export async function migrate(
   { folder = MIGRATIONS_FOLDER, log }: { folder?: string; log: Logger },
 ): Promise<{ applied: string[] }> {
   const provider = sqlFiles(folder);
-  const known = Object.keys(await provider.getMigrations()).sort();
+  const known = await migrationNames(folder);
   const migrator = new Migrator({ db: connection.db, provider });
   if ((await hasUnknownMigrations(connection.db, known)) && (await mayRunOnNewer(connection.db, known))) {
     log.warn("the database's schema is newer than this version, but still compatible with it");
@@ -42,18 +42,23 @@ export async function migrate(
 
 /** Whether every migration this binary knows has been applied. */
 export async function isMigrated(db: Kysely<Tables>, folder = MIGRATIONS_FOLDER): Promise<boolean> {
-  const known = Object.keys(await sqlFiles(folder).getMigrations());
+  const known = await migrationNames(folder); // the names alone: this is asked every few seconds
   const applied = new Set(await appliedMigrations(db));
   return known.every((name) => applied.has(name));
+}
+
+async function migrationNames(folder: string): Promise<string[]> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith(".sql"));
+  return files.map((file) => path.basename(file, ".sql")).sort();
 }
 
 function sqlFiles(folder: string): MigrationProvider {
   return {
     async getMigrations() {
-      const files = (await readdir(folder)).filter((file) => file.endsWith(".sql")).sort();
-      const migrations = files.map(async (file): Promise<[string, Migration]> => {
-        const text = await readFile(path.join(folder, file), "utf8");
-        return [path.basename(file, ".sql"), { up: (db) => runScript(db, text) }];
+      const names = await migrationNames(folder);
+      const migrations = names.map(async (name): Promise<[string, Migration]> => {
+        const text = await readFile(path.join(folder, `${name}.sql`), "utf8");
+        return [name, { up: (db) => runScript(db, text) }];
       });
       return Object.fromEntries(await Promise.all(migrations));
     },

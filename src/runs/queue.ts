@@ -2,7 +2,7 @@ import { type Kysely, sql } from "kysely";
 import { type Connection, transaction } from "../database/connect.ts";
 import { notify } from "../database/notify.ts";
 import type { RunMode, RunProgress, RunTrigger, StoredError, Tables } from "../database/schema.ts";
-import { appendEvent, DUE_CHANNEL } from "./events.ts";
+import { appendEvent, CHANGED_CHANNEL, DUE_CHANNEL } from "./events.ts";
 import { backoffMs, isAskedByPerson, type Lease, LeaseLost, PRIORITY, type RunTimings } from "./run.ts";
 
 const UNIQUE_VIOLATION = "23505";
@@ -172,7 +172,7 @@ export async function claimRun(
         from claimed
       )
       select id, epoch, repository_id, installation_id, trigger, mode, wanted_head, failures,
-        pg_notify('runs_changed', id::text)
+        pg_notify(${CHANGED_CHANNEL}, id::text)
       from claimed`.execute(db);
     return rows[0] ?? null;
   } catch (error) {

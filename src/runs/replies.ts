@@ -2,10 +2,11 @@ import { type Kysely, sql, type UpdateObject } from "kysely";
 import type { Logger } from "pino";
 import type { Connection } from "../database/connect.ts";
 import { LeaseLoop } from "../database/lease-loop.ts";
+import { notify } from "../database/notify.ts";
 import type { Tables } from "../database/schema.ts";
 import { OPERATOR } from "../database/viewer.ts";
-import { RateLimited } from "../scan/source.ts";
 import { CHANGED_CHANNEL } from "./events.ts";
+import { nextAttemptAt } from "./next-attempt.ts";
 import { type RunStatus, type RunView, readRun, readStatus } from "./read.ts";
 
 /** A reply must be over before its lease is. */
@@ -13,7 +14,6 @@ const LEASE_SECONDS = 45;
 const TIMEOUT_MS = 30_000;
 const POLL_MS = 3_000;
 const CONCURRENCY = 2;
-const MAX_BACKOFF_SECONDS = 600;
 
 /** What a person who commented is told. */
 export interface RescanReply {
@@ -85,15 +85,10 @@ async function settle(
     }
   } catch (err) {
     log.warn({ err, request_id: leased.id }, "reply could not be written");
-    const seconds =
-      Math.min(MAX_BACKOFF_SECONDS, 2 ** Math.min(leased.reply_failures, 10)) * (0.5 + Math.random());
     await update(db, leased, {
       reply_failures: leased.reply_failures + 1,
       reply_error: err instanceof Error ? err.message : String(err),
-      reply_not_before:
-        err instanceof RateLimited
-          ? err.resetAt
-          : sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})`,
+      reply_not_before: nextAttemptAt(err, leased.reply_failures),
     }).catch(() => {}); // its lease runs out instead
   }
 }
@@ -173,5 +168,5 @@ export async function refuseRequest(
     })
     .onConflict((conflict) => conflict.columns(["repository_id", "comment_id"]).doNothing())
     .execute();
-  await sql`select pg_notify(${CHANGED_CHANNEL}, '')`.execute(trx);
+  await notify(trx, CHANGED_CHANNEL);
 }

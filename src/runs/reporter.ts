@@ -5,6 +5,7 @@ import { LeaseLoop } from "../database/lease-loop.ts";
 import type { Tables } from "../database/schema.ts";
 import { OPERATOR } from "../database/viewer.ts";
 import { CHANGED_CHANNEL } from "./events.ts";
+import { nextAttemptAt } from "./next-attempt.ts";
 import { type RunView, readRun } from "./read.ts";
 
 /** A report must be over before its lease is: else two replicas write the same check run. */
@@ -14,7 +15,6 @@ const TIMEOUT_MS = 30_000;
 const PACE_SECONDS = 5;
 const POLL_MS = 2_000;
 const CONCURRENCY = 4;
-const MAX_BACKOFF_SECONDS = 600;
 
 /** Everything a check run on one head shows. */
 export interface RunReport {
@@ -226,16 +226,12 @@ async function closeReport(
 }
 
 async function postponeReport(db: Kysely<Tables>, leased: LeasedReport, error: unknown): Promise<void> {
-  const retryAt =
-    error instanceof Error && "resetAt" in error && error.resetAt instanceof Date ? error.resetAt : null;
-  const seconds = Math.min(MAX_BACKOFF_SECONDS, 2 ** Math.min(leased.failures, 10));
   await db
     .updateTable("check_reports")
     .set({
       lease_until: null,
       failures: leased.failures + 1,
-      not_before:
-        retryAt ?? sql<Date>`clock_timestamp() + make_interval(secs => ${seconds * (0.5 + Math.random())})`,
+      not_before: nextAttemptAt(error, leased.failures),
       error: error instanceof Error ? error.message : String(error),
     })
     .where(ownedReport(leased))

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
+import { availableParallelism, hostname } from "node:os";
 import type { Logger } from "pino";
 import { type Config, loadApiToken } from "./config.ts";
 import { type Connection, connect } from "./database/connect.ts";
@@ -25,10 +25,13 @@ import { createReplyLoop } from "./runs/replies.ts";
 import { createReportLoop, reopenReports } from "./runs/reporter.ts";
 import { deleteOldRefusals, deleteOldRuns } from "./runs/retention.ts";
 import { Worker } from "./runs/worker.ts";
+import { Parser } from "./scan/parser.ts";
 import { scanRepository } from "./scan/scan.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
 const RETRY_BASE_MS = 1_000;
+/** Threads that parse files: one core is left to all else, and the database is busy with two of them. */
+const PARSE_THREADS = Math.max(1, Math.min(2, availableParallelism() - 1));
 /** Each slot may hold a transaction and a beat; the loops and the pages need some beside. */
 const CONNECTIONS_BESIDE_SLOTS = 16;
 /** What the embedded server must have beyond that: five listeners, migrations, a person with psql, a second process. */
@@ -95,6 +98,7 @@ async function startParts(
     throw error;
   });
   const publicUrl = config.publicUrl ?? server.url;
+  const parser = new Parser({ threads: PARSE_THREADS });
   const worker = new Worker({
     connection,
     timings: {
@@ -104,7 +108,7 @@ async function startParts(
     },
     slots: config.runSlots,
     name: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`,
-    perform: createPerform(config, { app, connection }),
+    perform: createPerform(config, { app, connection, parser }),
     log,
   });
   const handle = createDeliveryHandler({ app, appId: config.appId, connection, log });
@@ -122,6 +126,7 @@ async function startParts(
       await changes.close();
       await server.close();
       await Promise.all(loops.map((loop) => loop.stop()));
+      await parser.close();
     },
   };
 }
@@ -164,7 +169,7 @@ function chooseAccess(config: Config): AccessOptions {
 /** What a worker does with a run: scan its repository, as GitHub shows it to the installation that has it now. */
 function createPerform(
   config: Config,
-  { app, connection }: { app: GitHubApp; connection: Connection },
+  { app, connection, parser }: { app: GitHubApp; connection: Connection; parser: Parser },
 ): Perform {
   const { maxFileBytes, maxRepositoryBytes } = config;
   return async (run, tools) => {
@@ -185,6 +190,7 @@ function createPerform(
     await scanRepository(run, {
       ...tools,
       source,
+      parser,
       limits: { maxFileBytes },
       setHead: ({ trx }, head) => setHead(trx, run, head),
       finish: ({ trx }, result) => finishRun(trx, run, result),

@@ -22,30 +22,49 @@ export class NulInText extends Error {
   }
 }
 
-/**
- * Loads rows by binary COPY, with back-pressure. Text may be a string or its UTF-8 bytes; int8 a number, bigint
- * or decimal string. Answers how many rows were sent.
- */
+/** A table and those of its columns that are loaded, in their order. */
+export interface CopyTarget {
+  table: string;
+  columns: Column[];
+}
+
+/** Loads rows by binary COPY, with back-pressure. Answers how many rows the database took. */
 export async function copyRows(
   client: pg.ClientBase,
-  options: { table: string; columns: Column[]; rows: Iterable<unknown[]> },
+  { rows, ...target }: CopyTarget & { rows: Iterable<unknown[]> },
 ): Promise<number> {
-  const { columns } = options;
-  const names = columns.map((column) => `"${column.name}"`).join(", ");
+  return await copyEncoded(client, { ...target, pieces: encodeCopy(target.columns, rows) });
+}
+
+/**
+ * A whole binary COPY stream of the rows, in pieces that each have a buffer of their own. Text may be a string or
+ * its UTF-8 bytes; int8 a number, bigint or decimal string.
+ */
+export function* encodeCopy(
+  columns: Column[],
+  rows: Iterable<unknown[]>,
+): Generator<Uint8Array<ArrayBuffer>> {
+  const encoder = new RowEncoder(columns);
+  for (const row of rows) if (encoder.add(row)) yield encoder.take();
+  yield encoder.end();
+}
+
+/** Sends what encodeCopy made, with back-pressure. Answers how many rows the database took. */
+export async function copyEncoded(
+  client: pg.ClientBase,
+  options: CopyTarget & { pieces: Iterable<Uint8Array> },
+): Promise<number> {
+  const names = options.columns.map((column) => `"${column.name}"`).join(", ");
   const stream = client.query(copyFrom(`copy "${options.table}" (${names}) from stdin (format binary)`));
   const finished = new Promise<void>((resolve, reject) => stream.on("finish", resolve).on("error", reject));
   finished.catch(() => {}); // awaited below; a failure in between must not be unhandled
-  const encoder = new RowEncoder(columns);
   try {
-    let count = 0;
-    for (const row of options.rows) {
-      const full = encoder.add(row);
-      count += 1;
-      if (full && !stream.write(encoder.take())) await Promise.race([once(stream, "drain"), finished]);
+    for (const piece of options.pieces) {
+      if (!stream.write(piece)) await Promise.race([once(stream, "drain"), finished]);
     }
-    stream.end(encoder.end());
+    stream.end();
     await finished;
-    return count;
+    return stream.rowCount;
   } catch (error) {
     stream.destroy(error instanceof Error ? error : new Error(String(error)));
     await finished.catch(() => {});
@@ -56,7 +75,7 @@ export async function copyRows(
 /** Writes PGCOPY tuples into a growing buffer that is handed over whenever it is full. */
 class RowEncoder {
   readonly #columns: Column[];
-  #buffer = Buffer.allocUnsafe(BUFFER_BYTES * 2);
+  #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #used = SIGNATURE.copy(this.#buffer);
 
   constructor(columns: Column[]) {
@@ -70,17 +89,17 @@ class RowEncoder {
     this.#columns.forEach((column, i) => {
       this.#value(column, row[i]);
     });
-    return this.#used >= BUFFER_BYTES;
+    return this.#used >= BUFFER_BYTES / 2;
   }
 
-  take(): Buffer {
+  take(): Buffer<ArrayBuffer> {
     const full = this.#buffer.subarray(0, this.#used);
-    this.#buffer = Buffer.allocUnsafe(BUFFER_BYTES * 2);
+    this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
     this.#used = 0;
     return full;
   }
 
-  end(): Buffer {
+  end(): Buffer<ArrayBuffer> {
     this.#reserve(TRAILER.length);
     this.#used += TRAILER.copy(this.#buffer, this.#used);
     return this.take();
@@ -130,7 +149,7 @@ class RowEncoder {
 
   #reserve(bytes: number): void {
     if (this.#used + bytes <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#used + bytes));
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#used + bytes));
     this.#buffer.copy(larger, 0, 0, this.#used);
     this.#buffer = larger;
   }

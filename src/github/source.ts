@@ -1,4 +1,4 @@
-import { gitBlobSha, type TreeEntry } from "../scan/manifest.ts";
+import { entryPath, gitBlobSha, type TreeEntry } from "../scan/manifest.ts";
 import {
   type Head,
   HeadMoved,
@@ -227,7 +227,7 @@ export function createSource(options: SourceOptions): Source {
         trees.set(
           sha,
           entries.map(({ nameRaw, mode, oid, size }) => ({
-            name: Buffer.from(nameRaw, "base64"),
+            name: Buffer.from(nameRaw, "base64").toString("latin1"),
             mode: mode.toString(8).padStart(6, "0"),
             sha: oid,
             size: mode === 0o160000 ? null : size,
@@ -328,8 +328,8 @@ function addEntries(
   prefix: string,
 ): void {
   for (const { path, mode, sha, type, size } of tree) {
-    const full = Buffer.from(prefix + path);
-    if (type === "tree") listing.subtrees.set(full.toString("latin1"), sha);
+    const full = entryPath({ path: prefix + path, path_bytes: null });
+    if (type === "tree") listing.subtrees.set(full, sha);
     else listing.entries.push({ path: full, mode, sha, size: size ?? null } satisfies TreeEntry);
   }
 }

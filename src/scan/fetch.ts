@@ -1,14 +1,19 @@
-import type { RunMode, RunProgress } from "../database/schema.ts";
-import { chunkText, lineCount } from "./chunk.ts";
-import { classifyBlob, skipReasonOf } from "./classify.ts";
+import type { BlobState, RunMode, RunProgress } from "../database/schema.ts";
+import { skipReasonOf } from "./classify.ts";
+import { type FileRow, type KnownBlobs, type ManifestByPath, textKey } from "./files.ts";
+import { hintOf } from "./language.ts";
 import { EMPTY_BLOB_SHA, gitBlobSha, type TreeEntry } from "./manifest.ts";
+import type { ParsedBatch, ParseRequest } from "./parse.ts";
 import type { ScanTools } from "./scan.ts";
 import type { Head } from "./source.ts";
-import { type StoredBlob, storeBlobs } from "./store.ts";
+import { readBlobs, storeBlobs } from "./store.ts";
+import { Turn } from "./turn.ts";
 
-/** A batch is written once it holds this many bytes of text or this many blobs. */
+/** A batch is parsed and written once it holds this many bytes of content or this many blobs. */
 const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_BLOBS = 1_000;
+/** How many SHAs the database is asked for at once. */
+const ASK_BLOBS = 10_000;
 /** Above this share of the repository's bytes, one archive costs less than the blobs one by one. */
 const TARBALL_SHARE = 0.25;
 /** Above this many missing blobs the archive is taken whatever their share: requests must not grow with files. */
@@ -20,101 +25,149 @@ const FEW_BYTES = 1024 * 1024;
 interface FetchContext extends ScanTools {
   run: { id: string; repository_id: string; mode: RunMode };
   head: Head;
-  isStored: (sha: string) => boolean;
+  /** The published manifest: what it calls stored is. */
+  previous: ManifestByPath;
+}
+
+/** The blobs that are to be stored: how many of them there are in all, and those that are missing. */
+interface Inventory extends KnownBlobs {
+  entries: TreeEntry[];
+  wanted: Map<string, { size: number | null; copies: number; hints: string[] }>;
+  /** Entries with nothing left to fetch. */
+  done: number;
+  /** Bytes of all entries that are to be stored. */
+  bytes: number;
 }
 
 /**
- * Fetches, verifies, classifies, chunks and stores the blobs that are not stored yet: from one streamed archive
- * when much is missing, else in batches. Answers the SHAs that could not be read, each with its reason.
+ * Fetches, verifies, parses and stores the blobs that are not stored yet: from one streamed archive when much is
+ * missing, else in batches. Answers what all the blobs are, stored before or now.
  */
-export async function fetchMissing(
-  entries: TreeEntry[],
-  context: FetchContext,
-): Promise<Map<string, string>> {
-  const wanted = new Map<string, TreeEntry>();
-  let done = 0;
-  let total = 0;
-  let totalBytes = 0;
-  for (const entry of entries) {
-    if (skipReasonOf(entry, context.limits)) {
-      done += 1;
+export async function fetchMissing(entries: TreeEntry[], context: FetchContext): Promise<KnownBlobs> {
+  const inventory = await takeInventory(entries, context);
+  const { wanted, unreadable } = inventory;
+  const sink = new BlobSink(context, inventory);
+  await sink.begin();
+  const missing = new Set(wanted.keys());
+  if (missing.delete(EMPTY_BLOB_SHA)) await sink.add(EMPTY_BLOB_SHA, Buffer.alloc(0));
+  if (prefersTarball(missing, inventory)) await readArchive(missing, { ...context, inventory, sink });
+  await readSingly(missing, { ...context, inventory, sink });
+  await sink.flush();
+  if (unreadable.size > 0) context.log.warn({ count: unreadable.size }, "blobs could not be read");
+  return inventory;
+}
+
+async function takeInventory(entries: TreeEntry[], context: FetchContext): Promise<Inventory> {
+  const states = context.run.mode === "incremental" ? statesOf(context.previous.values()) : new Map();
+  const due = entries.filter((entry) => !skipReasonOf(entry, context.limits));
+  await addStored(states, due, context);
+  const inventory: Inventory = {
+    entries,
+    states,
+    unreadable: new Map(),
+    languages: new Map(),
+    wanted: new Map(),
+    done: entries.length - due.length,
+    bytes: 0,
+  };
+  const turn = new Turn();
+  for (const { path, sha, size } of due) {
+    if (turn.isOver()) await turn.next();
+    inventory.bytes += size ?? 0;
+    if (states.has(sha)) {
+      inventory.done += 1;
       continue;
     }
-    total += 1;
-    totalBytes += entry.size ?? 0;
-    if (context.isStored(entry.sha)) done += 1;
-    else wanted.set(entry.sha, entry);
+    const want = inventory.wanted.get(sha) ?? { size, copies: 0, hints: [] };
+    want.copies += 1;
+    const hint = hintOf(path);
+    if (hint !== null && !want.hints.includes(hint)) want.hints.push(hint);
+    inventory.wanted.set(sha, want);
   }
-  const sink = new BlobSink(context, { entries, missing: new Set(wanted.keys()), done });
-  await sink.begin();
-  if (wanted.delete(EMPTY_BLOB_SHA)) await sink.add(EMPTY_BLOB_SHA, Buffer.alloc(0));
-  if (prefersTarball(wanted, totalBytes)) await readArchive(entries, wanted, { ...context, sink });
-  const unreadable = await readSingly(wanted, { ...context, sink });
-  await sink.flush();
-  if (unreadable.size > 0) context.log.warn({ count: unreadable.size, total }, "blobs could not be read");
-  return unreadable;
+  return inventory;
 }
 
-function prefersTarball(wanted: Map<string, TreeEntry>, totalBytes: number): boolean {
-  const bytes = [...wanted.values()].reduce((sum, entry) => sum + (entry.size ?? 0), 0);
-  if (wanted.size <= FEW_BLOBS && bytes <= FEW_BYTES) return false;
-  return wanted.size > TARBALL_BLOBS || bytes > totalBytes * TARBALL_SHARE;
+const STORED_STATES: ReadonlySet<string> = new Set<BlobState>(["indexed", "binary", "encoding", "lfs"]);
+
+function statesOf(files: Iterable<FileRow>): Map<string, BlobState> {
+  const states = new Map<string, BlobState>();
+  for (const { sha, state } of files) if (STORED_STATES.has(state)) states.set(sha, state as BlobState);
+  return states;
 }
+
+/**
+ * Adds what is stored beside the published manifest: by an attempt that did not get to publish. A full run renews
+ * what older runs stored, and keeps what its own earlier attempts did.
+ */
+async function addStored(
+  states: Map<string, BlobState>,
+  due: TreeEntry[],
+  { run, write }: FetchContext,
+): Promise<void> {
+  const unknown = [...new Set(due.map(({ sha }) => sha).filter((sha) => !states.has(sha)))];
+  for (let start = 0; start < unknown.length; start += ASK_BLOBS) {
+    const some = unknown.slice(start, start + ASK_BLOBS);
+    const stored = await write(({ trx }) => readBlobs(trx, run.repository_id, some));
+    for (const { sha, state, run_id } of stored) {
+      if (run.mode === "incremental" || run_id === run.id) states.set(sha, state);
+    }
+  }
+}
+
+function prefersTarball(missing: Set<string>, { wanted, bytes }: Inventory): boolean {
+  let missingBytes = 0;
+  for (const sha of missing) missingBytes += wanted.get(sha)?.size ?? 0;
+  if (missing.size <= FEW_BLOBS && missingBytes <= FEW_BYTES) return false;
+  return missing.size > TARBALL_BLOBS || missingBytes > bytes * TARBALL_SHARE;
+}
+
+type Fetching = FetchContext & { inventory: Inventory; sink: BlobSink };
 
 /** Takes from the archive what hashes to its SHA; `export-subst` and eol attributes change bytes on the way. */
-async function readArchive(
-  entries: TreeEntry[],
-  wanted: Map<string, TreeEntry>,
-  context: FetchContext & { sink: BlobSink },
-): Promise<void> {
-  const shaOfPath = new Map(
-    entries
-      .filter((entry) => wanted.has(entry.sha))
-      .map((entry) => [entry.path.toString("latin1"), entry.sha]),
-  );
-  const isWanted = (path: Buffer) => {
-    const sha = shaOfPath.get(path.toString("latin1"));
-    return sha !== undefined && wanted.has(sha);
-  };
-  const files = context.source.streamFiles(context.head.sha, { wanted: isWanted, signal: context.signal });
+async function readArchive(missing: Set<string>, context: Fetching): Promise<void> {
+  const shaOfPath = new Map<string, string>();
+  for (const { path, sha } of context.inventory.entries) if (missing.has(sha)) shaOfPath.set(path, sha);
+  const wanted = (path: Buffer) => missing.has(shaOfPath.get(path.toString("latin1")) ?? "");
+  const files = context.source.streamFiles(context.head.sha, { wanted, signal: context.signal });
   for await (const { path, content } of files) {
     const sha = shaOfPath.get(path.toString("latin1"));
-    if (sha === undefined || gitBlobSha(content) !== sha || !wanted.delete(sha)) continue;
+    if (sha === undefined || gitBlobSha(content) !== sha || !missing.delete(sha)) continue;
     await context.sink.add(sha, content);
   }
 }
 
 async function readSingly(
-  wanted: Map<string, TreeEntry>,
-  context: FetchContext & { sink: BlobSink },
-): Promise<Map<string, string>> {
-  const unreadable = new Map<string, string>();
-  if (wanted.size === 0) return unreadable;
-  const blobs = [...wanted.values()].map(({ sha, size }) => ({ sha, size }));
-  for await (const { sha, content } of context.source.readBlobs(blobs, context.signal)) {
+  missing: Set<string>,
+  { inventory, sink, source, signal }: Fetching,
+): Promise<void> {
+  if (missing.size === 0) return;
+  const { wanted, unreadable } = inventory;
+  const blobs = Array.from(missing, (sha) => ({ sha, size: wanted.get(sha)?.size ?? null }));
+  for await (const { sha, content } of source.readBlobs(blobs, signal)) {
     if (content === null) unreadable.set(sha, "GitHub does not have this file's content.");
     else if (gitBlobSha(content) !== sha)
       unreadable.set(sha, "GitHub delivered bytes that do not hash to the file's SHA.");
-    else await context.sink.add(sha, content);
+    else await sink.add(sha, content);
   }
-  return unreadable;
 }
 
-/** Collects verified blobs and writes them in bounded, fenced transactions. */
+/**
+ * Collects verified blobs, has them parsed and writes them in bounded, fenced transactions. One batch is written
+ * and one is parsed while a third is read: no more wait in memory.
+ */
 class BlobSink {
   readonly #context: FetchContext;
-  readonly #copies = new Map<string, number>();
+  readonly #inventory: Inventory;
   readonly #progress: Required<Pick<RunProgress, "files_total" | "files_done" | "chunks" | "bytes">>;
-  #batch: StoredBlob[] = [];
+  #batch: { sha: string; content: Buffer }[] = [];
   #bytes = 0;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(context: FetchContext, scope: { entries: TreeEntry[]; missing: Set<string>; done: number }) {
+  constructor(context: FetchContext, inventory: Inventory) {
     this.#context = context;
-    for (const { sha } of scope.entries) {
-      if (scope.missing.has(sha)) this.#copies.set(sha, (this.#copies.get(sha) ?? 0) + 1);
-    }
-    this.#progress = { files_total: scope.entries.length, files_done: scope.done, chunks: 0, bytes: 0 };
+    this.#inventory = inventory;
+    const { entries, done } = inventory;
+    this.#progress = { files_total: entries.length, files_done: done, chunks: 0, bytes: 0 };
   }
 
   async begin(): Promise<void> {
@@ -123,58 +176,55 @@ class BlobSink {
 
   async add(sha: string, content: Buffer): Promise<void> {
     this.#context.signal.throwIfAborted();
-    this.#batch.push(toStoredBlob(sha, content));
+    this.#batch.push({ sha, content });
     this.#bytes += content.length;
-    if (this.#bytes < BATCH_BYTES && this.#batch.length < BATCH_BLOBS) return;
-    await this.#writing; // one batch is written while the next one is read: no more wait in memory
-    this.#writing = this.#write(this.#take());
-    this.#writing.catch(() => {}); // whoever awaits it next is told
+    if (this.#bytes >= BATCH_BYTES || this.#batch.length >= BATCH_BLOBS) await this.#send();
   }
 
   /** Writes what is left; everything is stored once it resolves. */
   async flush(): Promise<void> {
+    if (this.#batch.length > 0) await this.#send();
     await this.#writing;
-    await this.#write(this.#take());
   }
 
-  #take(): StoredBlob[] {
-    const batch = this.#batch;
+  async #send(): Promise<void> {
+    const parsing = this.#context.parser.parse(this.#take());
+    parsing.catch(() => {}); // whoever awaits it next is told
+    await this.#writing;
+    this.#writing = parsing.then((parsed) => this.#write(parsed));
+    this.#writing.catch(() => {});
+  }
+
+  #take(): ParseRequest {
+    const content = new Uint8Array(this.#bytes);
+    let end = 0;
+    const blobs = this.#batch.map(({ sha, content: bytes }) => {
+      const start = end;
+      content.set(bytes, start);
+      end += bytes.length;
+      return { sha, start, end, hints: this.#inventory.wanted.get(sha)?.hints ?? [] };
+    });
     this.#batch = [];
     this.#bytes = 0;
-    return batch;
+    const { id: run_id, repository_id } = this.#context.run;
+    return { repository_id, run_id, content, blobs };
   }
 
-  async #write(batch: StoredBlob[]): Promise<void> {
-    if (batch.length === 0) return;
-    for (const blob of batch) {
-      this.#progress.files_done += this.#copies.get(blob.sha) ?? 0;
-      this.#progress.chunks += blob.chunks.length;
-      this.#progress.bytes += blob.size;
+  async #write(parsed: ParsedBatch): Promise<void> {
+    const { wanted, states, languages, unreadable } = this.#inventory;
+    for (const { sha, size, state, chunks, languages: told } of parsed.blobs) {
+      states.set(sha, state);
+      for (const [hint, language] of Object.entries(told)) languages.set(textKey(sha, hint), language);
+      this.#progress.files_done += wanted.get(sha)?.copies ?? 0;
+      this.#progress.chunks += chunks;
+      this.#progress.bytes += size;
     }
-    const { run } = this.#context;
-    await this.#context.write(
-      (t) =>
-        storeBlobs(
-          t,
-          { repository_id: run.repository_id, run_id: run.id, replace: run.mode === "full" },
-          batch,
-        ),
-      { stage: "reading files", progress: this.#progress },
-    );
+    for (const { sha, message } of parsed.failed) {
+      unreadable.set(sha, "Repodex failed to read this file; its log says how.");
+      this.#context.log.error({ sha, error: message }, "a blob could not be parsed");
+    }
+    const { run, write } = this.#context;
+    const owner = { repository_id: run.repository_id, replace: run.mode === "full" };
+    await write((t) => storeBlobs(t, owner, parsed), { stage: "reading files", progress: this.#progress });
   }
-}
-
-function toStoredBlob(sha: string, content: Buffer): StoredBlob {
-  const classified = classifyBlob(content);
-  if (classified.state !== "indexed") {
-    return { sha, size: content.length, state: classified.state, encoding: null, line_count: 0, chunks: [] };
-  }
-  return {
-    sha,
-    size: content.length,
-    state: "indexed",
-    encoding: classified.encoding,
-    line_count: lineCount(classified.text),
-    chunks: chunkText(classified.text),
-  };
 }

@@ -1,8 +1,9 @@
 import type { BlobState, FileState } from "../database/schema.ts";
 import { linguistFlags } from "./attributes.ts";
 import { reasonFor, skipReasonOf } from "./classify.ts";
-import { languageOf } from "./language.ts";
-import { displayPath, type TreeEntry } from "./manifest.ts";
+import { hintOf, languageOfName } from "./language.ts";
+import { displayPath, entryPath, type TreeEntry } from "./manifest.ts";
+import { Turn } from "./turn.ts";
 
 /** One row of the manifest. `sha` is 40 hex digits; `path_bytes` is set only where the name is not UTF-8. */
 export interface FileRow {
@@ -25,72 +26,110 @@ export interface FilesDiff {
   unchanged: number;
 }
 
-/** Turns tree entries into manifest rows, from what their blobs turned out to be. */
-export function assembleFiles(
+/** What is known of the blobs that tree entries name, by SHA. */
+export interface KnownBlobs {
+  states: Map<string, BlobState>;
+  /** Why a blob could not be read. */
+  unreadable: Map<string, string>;
+  /** What texts say of their language, by textKey; null where one says nothing. */
+  languages: Map<string, string | null>;
+}
+
+/** The key of a text's language, which depends on the name that asks for it. */
+export function textKey(sha: string, hint: string): string {
+  return sha + hint;
+}
+
+/**
+ * The entries whose texts must still be asked for their language: those whose hint nobody answered. A file that
+ * was there before, with the same content, keeps the language that it had.
+ */
+export async function entriesToAsk(
   entries: TreeEntry[],
-  context: {
-    blobs: ReadonlyMap<string, { state: BlobState }>;
-    /** Why a blob could not be read, by SHA. */
-    unreadable: ReadonlyMap<string, string>;
-    /** The .gitattributes files by path. */
-    attributes: ReadonlyMap<string, string>;
-    limits: { maxFileBytes: number };
-  },
-): FileRow[] {
+  { languages, states, previous }: Pick<KnownBlobs, "languages" | "states"> & { previous: ManifestByPath },
+): Promise<{ sha: string; hint: string }[]> {
+  const asking: { sha: string; hint: string }[] = [];
+  const turn = new Turn();
+  for (const { path, sha } of entries) {
+    if (turn.isOver()) await turn.next();
+    const hint = states.get(sha) === "indexed" ? hintOf(path) : null;
+    if (hint === null || previous.get(path)?.sha === sha || languages.has(textKey(sha, hint))) continue;
+    asking.push({ sha, hint });
+  }
+  return asking;
+}
+
+/** A manifest by TreeEntry.path. */
+export type ManifestByPath = ReadonlyMap<string, FileRow>;
+
+export function byPath(rows: Iterable<FileRow>): ManifestByPath {
+  return new Map(Iterator.from(rows).map((row) => [entryPath(row), row]));
+}
+
+interface Assembly extends KnownBlobs {
+  /** The texts of .gitattributes files by their path. */
+  attributes: ReadonlyMap<string, string>;
+  /** The manifest that the new one replaces, where its languages may be kept. */
+  previous: ManifestByPath;
+  limits: { maxFileBytes: number };
+}
+
+/** Turns tree entries into manifest rows, from what their blobs turned out to be. */
+export async function assembleFiles(entries: TreeEntry[], context: Assembly): Promise<FileRow[]> {
   const flagsOf = linguistFlags(
     [...context.attributes].map(([path, text]) => ({
       dir: path.slice(0, -".gitattributes".length - 1),
       text,
     })),
   );
-  return entries.map((entry) => {
+  const turn = new Turn();
+  const rows: FileRow[] = [];
+  for (const entry of entries) {
+    const { mode, sha, size } = entry;
     const { path, path_bytes } = displayPath(entry.path);
     const state = stateOf(entry, context);
-    return {
-      path,
-      path_bytes,
-      mode: entry.mode,
-      sha: entry.sha,
-      size: entry.size,
-      language: state.state === "submodule" ? null : languageOf(path),
-      ...state,
-      ...flagsOf(path),
-    };
-  });
+    const language = state.state === "submodule" ? null : languageOf(entry, context);
+    rows.push({ path, path_bytes, mode, sha, size, language, ...state, ...flagsOf(path) });
+    if (turn.isOver()) await turn.next();
+  }
+  return rows;
+}
+
+function languageOf({ path, sha }: TreeEntry, { languages, states, previous }: Assembly): string | null {
+  const hint = states.get(sha) === "indexed" ? hintOf(path) : null;
+  if (hint === null) return languageOfName(path);
+  const told = languages.get(textKey(sha, hint));
+  const before = previous.get(path);
+  if (told === undefined && before?.sha === sha) return before.language;
+  return told ?? languageOfName(path);
 }
 
 function stateOf(
   entry: TreeEntry,
-  context: Parameters<typeof assembleFiles>[1],
+  { states, unreadable, limits }: Assembly,
 ): { state: FileState; reason: string | null } {
-  const skipped = skipReasonOf(entry, context.limits);
+  const skipped = skipReasonOf(entry, limits);
   if (skipped) return skipped;
-  const blob = context.blobs.get(entry.sha);
-  if (blob) return { state: blob.state, reason: blob.state === "indexed" ? null : reasonFor(blob.state) };
-  return {
-    state: "unreadable",
-    reason: context.unreadable.get(entry.sha) ?? "GitHub did not deliver this file.",
-  };
+  const state = states.get(entry.sha);
+  if (state) return { state, reason: state === "indexed" ? null : reasonFor(state) };
+  return { state: "unreadable", reason: unreadable.get(entry.sha) ?? "GitHub did not deliver this file." };
 }
 
 /** What must be written to turn the manifest `previous` into `next`. */
-export function diffFiles(previous: readonly FileRow[], next: readonly FileRow[]): FilesDiff {
-  const before = new Map(previous.map((row) => [keyOf(row), row]));
+export async function diffFiles(previous: ManifestByPath, next: FileRow[]): Promise<FilesDiff> {
   const diff: FilesDiff = { added: [], changed: [], removed: [], unchanged: 0 };
+  const kept = new Set<FileRow>();
+  const turn = new Turn();
   for (const row of next) {
-    const key = keyOf(row);
-    const old = before.get(key);
-    before.delete(key);
+    if (turn.isOver()) await turn.next();
+    const old = previous.get(entryPath(row));
+    if (old) kept.add(old);
     if (!old) diff.added.push(row);
     else if (isSame(old, row)) diff.unchanged += 1;
     else diff.changed.push(row);
   }
-  diff.removed.push(...before.values());
+  for (const row of previous.values()) if (!kept.has(row)) diff.removed.push(row);
   return diff;
-}
-
-function keyOf(row: FileRow): string {
-  return row.path_bytes ? `\0${row.path_bytes.toString("latin1")}` : row.path;
 }
 
 function isSame(a: FileRow, b: FileRow): boolean {

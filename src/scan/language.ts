@@ -1,8 +1,9 @@
 import * as linguist from "linguist-languages";
+import { textHintOf } from "./language-of-text.ts";
 
 /**
- * What an extension that several languages share most often means. The others go to the language that names the
- * extension first, programming languages before the rest. Their content is not looked at.
+ * What an extension that several languages share most often means, where the text does not say. The others go to
+ * the language that names the extension first, programming languages before the rest.
  */
 const PREFERRED: Record<string, string> = {
   ".as": "ActionScript",
@@ -94,9 +95,9 @@ function rank(language: Language, extension: string): number {
   return (language.extensions?.[0] === extension ? 2 : 0) + (language.type === "programming" ? 1 : 0);
 }
 
-/** A file's language as GitHub's linguist names it, from its name alone; null where none is known. */
-export function languageOf(path: string): string | null {
-  const name = path.slice(path.lastIndexOf("/") + 1);
+/** A file's language as GitHub's linguist names it, as its name has it; null where none is known. */
+export function languageOfName(path: string): string | null {
+  const name = nameOf(path);
   const exact = byFilename.get(name);
   if (exact !== undefined) return exact;
   const lower = name.toLowerCase();
@@ -105,4 +106,14 @@ export function languageOf(path: string): string | null {
     if (language !== undefined) return language;
   }
   return null;
+}
+
+/** What to ask a file's text for (languageOfText), or null where its name settles the language. */
+export function hintOf(path: string): string | null {
+  const name = nameOf(path);
+  return byFilename.has(name) ? null : textHintOf(name, languageOfName(path) !== null);
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }

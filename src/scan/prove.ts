@@ -1,21 +1,18 @@
-import { hashManifest, type TreeEntry } from "./manifest.ts";
-import type { Source, TreeListing } from "./source.ts";
-
-/**
- * Lists a tree with few requests, however large it is: in one where the host gives it whole; else, where an earlier
- * commit is known, by the directories that differ from it alone.
- */
-export async function listTree(
-  treeSha: string,
-  options: { source: Source; signal: AbortSignal; previous: () => Promise<TreeEntry[]> },
-): Promise<TreeListing> {
-  const { source, signal } = options;
-  const listing = await source.listTree(treeSha, signal);
-  if (!listing.truncated) return listing;
-  const previous = await options.previous();
-  if (previous.length === 0) return await source.walkTree(treeSha, signal);
-  return await rereadTree(previous, { treeSha, source, signal });
-}
+import {
+  addChild,
+  buildTree,
+  createDirectory,
+  type Directory,
+  directoriesBySha,
+  findDirectory,
+  hashTree,
+  hashTreeObject,
+  listEntries,
+  OddTree,
+  TREE_MODE,
+  type TreeEntry,
+} from "./manifest.ts";
+import type { RawTreeEntry, Source, TreeListing } from "./source.ts";
 
 /** Whether the manifest is provably the commit's tree. `unverified_path` is the first directory that differs. */
 export interface Proof {
@@ -24,79 +21,135 @@ export interface Proof {
   unverified_path: string | null;
 }
 
+interface Reading {
+  treeSha: string;
+  source: Source;
+  signal: AbortSignal;
+}
+
+/** A tree as far as it is known, and the SHAs that the host gives its directories, by path. */
+interface Candidate {
+  root: Directory;
+  expected: ReadonlyMap<string, string>;
+}
+
 /**
- * Computes the tree's SHA from the listed entries and compares it with the commit's. Where they differ, the
+ * Lists a commit's tree with few requests, however large it is, and proves it: in one request where the host gives
+ * it whole; else, where an earlier commit is known (`previous`), by the directories that differ from it alone.
+ * Then the tree's SHA is computed from the entries and compared with the commit's. Where they differ, the
  * directories whose SHAs differ are read again with the raw bytes of their names, since a JSON listing cannot
  * carry names that are not UTF-8. What still differs is reported, not refused: an odd tree is never locked out.
  * Throws OddTree for a tree that git itself would refuse.
  */
-export async function proveManifest(
-  listing: TreeListing,
-  options: { treeSha: string; source: Source; signal: AbortSignal },
+export async function readTree(
+  options: Reading & { previous: () => Iterable<TreeEntry> },
 ): Promise<{ entries: TreeEntry[]; proof: Proof }> {
-  const certain = listing.entries.filter((entry) => !entry.path.includes(REPLACED));
-  if (certain.length === listing.entries.length) {
-    const proof = check(listing, options.treeSha);
-    if (proof.verified) return { entries: listing.entries, proof };
-  }
-  const reread = await rereadTree(certain, options);
-  return { entries: reread.entries, proof: check(reread, options.treeSha) };
+  const { treeSha } = options;
+  const listed = await listTree(options);
+  const { root, whole } = await buildCertain(listed);
+  let candidate: Candidate = { root, expected: listed.subtrees };
+  if (!whole || (await hashTree(root)) !== treeSha) candidate = await rereadTree(root, options);
+  const proof = await prove(candidate, treeSha);
+  return { entries: await listEntries(candidate.root), proof };
+}
+
+/** The host's own listing; of a tree too large for it, what is known of it already. */
+async function listTree(options: Reading & { previous: () => Iterable<TreeEntry> }): Promise<TreeListing> {
+  const { treeSha, source, signal } = options;
+  const listing = await source.listTree(treeSha, signal);
+  if (!listing.truncated) return listing;
+  const previous = [...options.previous()];
+  return previous.length > 0
+    ? { entries: previous, subtrees: new Map() }
+    : await source.walkTree(treeSha, signal);
 }
 
 /** U+FFFD in UTF-8: what JSON has in place of bytes that it cannot carry. */
-const REPLACED = Buffer.from("\uFFFD");
+const REPLACED = "\xef\xbf\xbd";
 
-function check({ entries, subtrees: expected }: TreeListing, treeSha: string): Proof {
-  const { tree_sha, subtrees } = hashManifest(entries);
+async function buildCertain({ entries }: TreeListing): Promise<{ root: Directory; whole: boolean }> {
+  const certain = entries.filter((entry) => !entry.path.includes(REPLACED));
+  return { root: await buildTree(certain), whole: certain.length === entries.length };
+}
+
+/** A directory on the way down. */
+interface Step {
+  path: string;
+  name: string;
+  sha: string;
+  directory: Directory;
+  parent: Step | null;
+  /** It or one above it does not hash to its SHA: what it names could be anything, itself included. */
+  doubtful: boolean;
+}
+
+/**
+ * Walks down from the root by raw tree objects, keeping every directory of the `known` tree that agrees. Each
+ * object is read once, however often it is named.
+ */
+async function rereadTree(known: Directory, { treeSha, source, signal }: Reading): Promise<Candidate> {
+  await hashTree(known);
+  const agreeing = await directoriesBySha(known);
+  const read = new Map<string, Directory>();
+  const expected = new Map<string, string>();
+  const root = createDirectory();
+  let level: Step[] = [{ path: "", name: "", sha: treeSha, directory: root, parent: null, doubtful: false }];
+  while (level.length > 0) {
+    const trees = await source.readRawTrees([...new Set(level.map(({ sha }) => sha))], signal);
+    const next: Step[] = [];
+    for (const step of level) {
+      expected.set(step.path, step.sha);
+      const raw = trees.get(step.sha) ?? [];
+      step.doubtful ||= hashTreeObject(raw) !== step.sha;
+      const same = step.doubtful ? undefined : read.get(step.sha);
+      if (same) step.parent?.directory.children.set(step.name, same);
+      else next.push(...addRaw(step, raw, { agreeing, read }));
+      if (!step.doubtful) read.set(step.sha, same ?? step.directory);
+    }
+    level = next;
+  }
+  return { root, expected };
+}
+
+/** Adds a raw tree's entries to its directory; answers those directories that are still to be read. */
+function addRaw(
+  step: Step,
+  raw: RawTreeEntry[],
+  { agreeing, read }: { agreeing: ReadonlyMap<string, Directory>; read: ReadonlyMap<string, Directory> },
+): Step[] {
+  const below: Step[] = [];
+  for (const { name, mode, sha, size } of raw) {
+    const path = step.path === "" ? name : `${step.path}/${name}`;
+    if (mode !== TREE_MODE) {
+      addChild(step.directory, name, { child: { mode, sha, size }, path });
+      continue;
+    }
+    const found = agreeing.get(sha) ?? (step.doubtful ? undefined : read.get(sha));
+    const directory = found ?? createDirectory();
+    addChild(step.directory, name, { child: directory, path });
+    if (found) continue;
+    refuseCycle(step, { sha, path });
+    below.push({ path, name, sha, directory, parent: step, doubtful: step.doubtful });
+  }
+  return below;
+}
+
+function refuseCycle(step: Step, { sha, path }: { sha: string; path: string }): void {
+  for (let above: Step | null = step; above; above = above.parent) {
+    if (above.sha === sha) throw new OddTree(path, "a directory that contains itself");
+  }
+}
+
+async function prove({ root, expected }: Candidate, treeSha: string): Promise<Proof> {
+  const tree_sha = await hashTree(root);
   if (tree_sha === treeSha) return { tree_sha, verified: true, unverified_path: null };
-  const differing = [...expected].filter(([path, sha]) => path !== "" && subtrees.get(path) !== sha);
-  const deepest = differing.map(([path]) => path).sort((a, b) => depth(b) - depth(a) || (a < b ? -1 : 1))[0];
+  const differing = [...expected]
+    .filter(([path, sha]) => path !== "" && findDirectory(root, path)?.sha !== sha)
+    .map(([path]) => path);
+  const deepest = differing.sort((a, b) => depth(b) - depth(a) || (a < b ? -1 : 1))[0];
   return { tree_sha, verified: false, unverified_path: Buffer.from(deepest ?? "", "latin1").toString() };
 }
 
 function depth(path: string): number {
   return path === "" ? 0 : path.split("/").length;
-}
-
-/** Walks down from the root by raw tree objects, keeping the `known` entries of every subtree that agrees. */
-async function rereadTree(
-  known: TreeEntry[],
-  { treeSha, source, signal }: { treeSha: string; source: Source; signal: AbortSignal },
-): Promise<TreeListing> {
-  const agreeing = new Map([...hashManifest(known).subtrees].map(([path, sha]) => [sha, path]));
-  const byDirectory = Map.groupBy(known, (entry) => directoryOf(entry.path.toString("latin1")));
-  const listing: TreeListing = { entries: [], subtrees: new Map() };
-  let level: { path: Buffer; sha: string }[] = [{ path: Buffer.alloc(0), sha: treeSha }];
-  while (level.length > 0) {
-    const trees = await source.readRawTrees([...new Set(level.map((tree) => tree.sha))], signal);
-    const next: typeof level = [];
-    for (const tree of level) {
-      listing.subtrees.set(tree.path.toString("latin1"), tree.sha);
-      for (const child of trees.get(tree.sha) ?? []) {
-        const path = tree.path.length === 0 ? child.name : Buffer.concat([tree.path, SLASH, child.name]);
-        const from = agreeing.get(child.sha);
-        if (child.mode !== "040000")
-          listing.entries.push({ path, mode: child.mode, sha: child.sha, size: child.size });
-        else if (from === undefined) next.push({ path, sha: child.sha });
-        else listing.entries.push(...moveTree(byDirectory, from, path));
-      }
-    }
-    level = next;
-  }
-  return listing;
-}
-
-const SLASH = Buffer.from("/");
-
-function directoryOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
-}
-
-/** The entries below directory `from` of the listing, as if it stood at `to`. */
-function* moveTree(byDirectory: Map<string, TreeEntry[]>, from: string, to: Buffer): Generator<TreeEntry> {
-  for (const [directory, entries] of byDirectory) {
-    if (directory !== from && !directory.startsWith(`${from}/`)) continue;
-    for (const entry of entries)
-      yield { ...entry, path: Buffer.concat([to, entry.path.subarray(from.length)]) };
-  }
 }

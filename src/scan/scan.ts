@@ -3,24 +3,41 @@ import type { Logger } from "pino";
 import type { Transaction } from "../database/connect.ts";
 import type { RunMode, RunProgress, RunTrigger } from "../database/schema.ts";
 import { fetchMissing } from "./fetch.ts";
-import { assembleFiles, diffFiles, type FileRow } from "./files.ts";
-import type { TreeEntry } from "./manifest.ts";
-import { listTree, type Proof, proveManifest } from "./prove.ts";
+import {
+  assembleFiles,
+  byPath,
+  diffFiles,
+  entriesToAsk,
+  type KnownBlobs,
+  type ManifestByPath,
+  textKey,
+} from "./files.ts";
+import { languageOfText } from "./language-of-text.ts";
+import { displayPath, type TreeEntry } from "./manifest.ts";
+import type { Parser } from "./parser.ts";
+import { type Proof, readTree } from "./prove.ts";
 import { type Head, HeadMoved, type Source } from "./source.ts";
 import {
   collectBlobs,
   countFiles,
-  listBlobs,
-  type Publication,
   publishManifest,
   readIndexed,
   readManifest,
-  readTextByPath,
+  readTexts,
+  removeManifest,
 } from "./store.ts";
 
 /** A ref may lag its webhook: it is read again before a push is called "nothing to do". Twice, a second apart. */
 const REF_REREADS = 2;
 const REF_REREAD_MS = 1_000;
+
+const TEXTS_AT_ONCE = 100;
+/** What languageOfText looks at, in chunks. */
+const HEAD_CHUNKS = 7;
+const ATTRIBUTES_FILE = /(?:^|\/)\.gitattributes$/;
+/** Attributes cost time for each file: real ones are far below. */
+const MAX_ATTRIBUTES_FILES = 1_000;
+const MAX_ATTRIBUTES_CHUNKS = 32;
 
 export interface ScanRun {
   id: string;
@@ -38,6 +55,7 @@ export interface ScanLimits {
 /** What a scan needs of its run: it writes only through `write`, which proves that the run is still held. */
 export interface ScanTools {
   source: Source;
+  parser: Parser;
   limits: ScanLimits;
   signal: AbortSignal;
   log: Logger;
@@ -52,8 +70,8 @@ export interface ScanTools {
 }
 
 /**
- * Makes the index of a repository equal to the newest commit of its branch: head → tree → diff → fetch → prove →
- * publish → collect. Safe to break off anywhere: blobs stay, and the manifest changes in one transaction.
+ * Makes the index of a repository equal to the newest commit of its branch: head → tree, proven → fetch →
+ * diff → publish → collect. Safe to break off anywhere: blobs stay, and the manifest changes in one transaction.
  */
 export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<void> {
   const head = await resolveHead(run, tools);
@@ -67,19 +85,18 @@ export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<vo
   );
   if (isCurrent(run, head, indexed)) return await finishUnchanged(run, tools);
 
-  const previous = async () =>
-    (await tools.write(({ trx }) => readManifest(trx, run.repository_id))).map(toEntry);
-  const listing = await listTree(head.tree_sha, { ...tools, previous });
-  const { entries, proof } = await proveManifest(listing, { treeSha: head.tree_sha, ...tools });
-  const unreadable = await storeMissing(run, entries, { ...tools, head });
-  await publish(run, entries, { ...tools, head, proof, unreadable });
+  const previous = byPath(await tools.write(({ trx }) => readManifest(trx, run.repository_id)));
+  const { entries, proof } = await readTree({
+    treeSha: head.tree_sha,
+    source: tools.source,
+    signal: tools.signal,
+    previous: () => Iterator.from(previous).map(([path, { mode, sha, size }]) => ({ path, mode, sha, size })),
+  });
+  const blobs = await fetchMissing(entries, { ...tools, run, head, previous });
+  await publish(run, entries, { ...tools, head, proof, previous, blobs });
   await collect(run, tools);
   await refuseStale(run, head, tools);
   await finishPublished(proof, tools);
-}
-
-function toEntry({ path, path_bytes, mode, sha, size }: FileRow): TreeEntry {
-  return { path: path_bytes ?? Buffer.from(path), mode, sha, size };
 }
 
 /** The newest head; read again while it disagrees with the push that asked and nothing seems to have changed. */
@@ -110,7 +127,7 @@ function isCurrent(
 }
 
 async function finishEmpty(run: ScanRun, tools: ScanTools): Promise<void> {
-  await tools.write((t) => publishManifest(t, { repository_id: run.repository_id, head: null }), {
+  await tools.write((t) => removeManifest(t, run.repository_id), {
     stage: "publishing",
     progress: { files_total: 0, files_done: 0 },
   });
@@ -127,45 +144,26 @@ async function finishUnchanged(run: ScanRun, tools: ScanTools): Promise<void> {
   });
 }
 
-/** Fetches and stores every blob that is not there yet; answers those that could not be read, with the reason. */
-async function storeMissing(
-  run: ScanRun,
-  entries: TreeEntry[],
-  tools: ScanTools & { head: Head },
-): Promise<Map<string, string>> {
-  const stored = await tools.write(({ trx }) => listBlobs(trx, run.repository_id));
-  // A full scan renews what older runs stored, and keeps what its own earlier attempts did.
-  const isStored = (sha: string) => {
-    const blob = stored.get(sha);
-    return blob !== undefined && (run.mode === "incremental" || blob.run_id === run.id);
-  };
-  return await fetchMissing(entries, { ...tools, run, isStored });
-}
-
+/** Makes the entries the index of their repository, with all that is known of them. */
 async function publish(
   run: ScanRun,
   entries: TreeEntry[],
-  tools: ScanTools & { head: Head; proof: Proof; unreadable: Map<string, string> },
+  tools: ScanTools & { head: Head; proof: Proof; previous: ManifestByPath; blobs: KnownBlobs },
 ): Promise<void> {
-  const { head, proof, unreadable, limits, signal } = tools;
-  const context = await tools.write(
-    async ({ trx }) => ({
-      blobs: await listBlobs(trx, run.repository_id),
-      attributes: await readTextByPath(trx, run.repository_id, entries.filter(isAttributesFile)),
-      previous: await readManifest(trx, run.repository_id),
-    }),
-    { stage: "publishing" },
-  );
+  const { head, proof, previous, blobs, limits, signal } = tools;
+  // A full scan takes no language from older ones.
+  const trusted: ManifestByPath = run.mode === "incremental" ? previous : new Map();
+  await tools.write(async () => {}, { stage: "publishing" });
+  await askTexts(run, await entriesToAsk(entries, { ...blobs, previous: trusted }), tools);
+  const attributes = await readAttributes(run, entries, tools);
+  const files = await assembleFiles(entries, { ...blobs, attributes, previous: trusted, limits });
+  const diff = await diffFiles(previous, files);
   signal.throwIfAborted();
-  const files: FileRow[] = assembleFiles(entries, { ...context, unreadable, limits });
-  const diff = diffFiles(context.previous, files);
-  const publication: Publication = { repository_id: run.repository_id, head, proof, diff };
   await tools.write(
     async (t) => {
-      await publishManifest(t, publication);
-      const progress = await countFiles(t.trx, run.repository_id);
+      const counts = await publishManifest(t, { repository_id: run.repository_id, head, proof, diff });
       await recordProgress(t, run, {
-        ...progress,
+        ...counts,
         files_changed: diff.added.length + diff.changed.length,
         files_removed: diff.removed.length,
       });
@@ -174,9 +172,42 @@ async function publish(
   );
 }
 
-function isAttributesFile(entry: TreeEntry): boolean {
-  const path = entry.path.toString("latin1");
-  return path === ".gitattributes" || path.endsWith("/.gitattributes");
+/** Asks stored texts for their language: those of an attempt that did not get to publish, and of renamed files. */
+async function askTexts(
+  run: ScanRun,
+  asking: { sha: string; hint: string }[],
+  { write, blobs }: ScanTools & { blobs: KnownBlobs },
+): Promise<void> {
+  for (let start = 0; start < asking.length; start += TEXTS_AT_ONCE) {
+    const some = asking.slice(start, start + TEXTS_AT_ONCE);
+    const shas = some.map(({ sha }) => sha);
+    const texts = await write(({ trx }) => readTexts(trx, run.repository_id, { shas, chunks: HEAD_CHUNKS }));
+    for (const { sha, hint } of some) {
+      blobs.languages.set(textKey(sha, hint), languageOfText(hint, texts.get(sha) ?? ""));
+    }
+  }
+}
+
+/** The .gitattributes files that say something, by path; the topmost where there are very many. */
+async function readAttributes(
+  run: ScanRun,
+  entries: TreeEntry[],
+  { write, blobs }: ScanTools & { blobs: KnownBlobs },
+): Promise<Map<string, string>> {
+  const found = entries
+    .filter(({ path, sha }) => ATTRIBUTES_FILE.test(path) && blobs.states.get(sha) === "indexed")
+    .sort((a, b) => a.path.split("/").length - b.path.split("/").length)
+    .slice(0, MAX_ATTRIBUTES_FILES);
+  const attributes = new Map<string, string>();
+  for (let start = 0; start < found.length; start += TEXTS_AT_ONCE) {
+    const some = found.slice(start, start + TEXTS_AT_ONCE);
+    const shas = some.map(({ sha }) => sha);
+    const texts = await write(({ trx }) =>
+      readTexts(trx, run.repository_id, { shas, chunks: MAX_ATTRIBUTES_CHUNKS }),
+    );
+    for (const { path, sha } of some) attributes.set(displayPath(path).path, texts.get(sha) ?? "");
+  }
+  return attributes;
 }
 
 async function collect(run: ScanRun, tools: ScanTools): Promise<void> {

@@ -8,15 +8,16 @@ export interface Head {
   tree_sha: string;
 }
 
-/** All leaf entries below a tree; `subtrees` are the directories' SHAs as the host gave them, "" the root. */
+/** All leaf entries below a tree; `subtrees` are the directories' SHAs as the host gave them, by path, "" the root. */
 export interface TreeListing {
   entries: TreeEntry[];
   subtrees: Map<string, string>;
 }
 
-/** One entry of one tree object with its name's true bytes. */
+/** One entry of one tree object. */
 export interface RawTreeEntry {
-  name: Buffer;
+  /** Its true bytes, one latin1 character each. */
+  name: string;
   mode: string;
   sha: string;
   size: number | null;

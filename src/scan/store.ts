@@ -1,10 +1,10 @@
 import { type Kysely, sql } from "kysely";
 import type { Transaction } from "../database/connect.ts";
-import { type Column, copyRows } from "../database/copy.ts";
+import { type Column, copyEncoded, copyRows } from "../database/copy.ts";
 import type { BlobState, RunProgress, Tables } from "../database/schema.ts";
 import { type Chunk, joinChunks } from "./chunk.ts";
 import type { FileRow, FilesDiff } from "./files.ts";
-import type { TreeEntry } from "./manifest.ts";
+import { BLOB_COLUMNS, CHUNK_COLUMNS, type ParsedBatch } from "./parse.ts";
 import type { Proof } from "./prove.ts";
 import type { Head } from "./source.ts";
 
@@ -13,15 +13,6 @@ const COLLECT_BATCH = 5_000;
 
 /** A manifest that changed by so many files may have changed what the planner should know. */
 const ANALYZE_FROM = 1_000;
-
-export interface StoredBlob {
-  sha: string;
-  size: number;
-  state: BlobState;
-  encoding: string | null;
-  line_count: number;
-  chunks: Chunk[];
-}
 
 /** The commit a repository's index is, or null while it has none. */
 export async function readIndexed(
@@ -37,79 +28,32 @@ export async function readIndexed(
   return { commit: row.indexed_commit, branch: row.indexed_branch, verified: row.indexed_verified === true };
 }
 
-/** Every stored blob of a repository by its SHA in hex. */
-export async function listBlobs(
+/** Those of the blobs (SHAs in hex) that are stored. */
+export async function readBlobs(
   db: Kysely<Tables>,
   repositoryId: string,
-): Promise<Map<string, { state: BlobState; run_id: string }>> {
+  shas: string[],
+): Promise<{ sha: string; state: BlobState; run_id: string }[]> {
+  const keys = shas.map((sha) => Buffer.from(sha, "hex"));
   const { rows } = await sql<{ sha: string; state: BlobState; run_id: string }>`
-    select encode(sha, 'hex') as sha, state, run_id from blobs where repository_id = ${repositoryId}`.execute(
-    db,
-  );
-  return new Map(rows.map(({ sha, state, run_id }) => [sha, { state, run_id }]));
+    select encode(sha, 'hex') as sha, state, run_id from blobs
+    where repository_id = ${repositoryId} and sha = any(${keys})`.execute(db);
+  return rows;
 }
 
-const BLOB_COLUMNS: Column[] = [
-  { name: "repository_id", type: "int8" },
-  { name: "sha", type: "bytea" },
-  { name: "size", type: "int4" },
-  { name: "state", type: "text" },
-  { name: "encoding", type: "text" },
-  { name: "chunk_count", type: "int4" },
-  { name: "line_count", type: "int4" },
-  { name: "run_id", type: "int8" },
-];
-
-const CHUNK_COLUMNS: Column[] = [
-  { name: "repository_id", type: "int8" },
-  { name: "sha", type: "bytea" },
-  { name: "ordinal", type: "int4" },
-  { name: "start_line", type: "int4" },
-  { name: "start_column", type: "int4" },
-  { name: "text", type: "text" },
-];
-
-/** Stores blobs with their chunks; with `replace`, in place of what an older run stored under the same SHA. */
+/** Stores parsed blobs; with `replace`, in place of what an older run stored under the same SHA. */
 export async function storeBlobs(
   { trx, client }: Transaction,
-  owner: { repository_id: string; run_id: string; replace: boolean },
-  blobs: StoredBlob[],
+  { repository_id, replace }: { repository_id: string; replace: boolean },
+  { blobs, rows }: ParsedBatch,
 ): Promise<void> {
-  const { repository_id, run_id } = owner;
-  const keyed = blobs.map((blob) => ({ ...blob, key: Buffer.from(blob.sha, "hex") }));
-  if (owner.replace) {
-    const keys = keyed.map((blob) => blob.key);
+  if (replace) {
+    const keys = blobs.map(({ sha }) => Buffer.from(sha, "hex"));
     await sql`delete from chunks where repository_id = ${repository_id} and sha = any(${keys})`.execute(trx);
     await sql`delete from blobs where repository_id = ${repository_id} and sha = any(${keys})`.execute(trx);
   }
-  await copyRows(client, {
-    table: "blobs",
-    columns: BLOB_COLUMNS,
-    rows: keyed.map((blob) => [
-      repository_id,
-      blob.key,
-      blob.size,
-      blob.state,
-      blob.encoding,
-      blob.chunks.length,
-      blob.line_count,
-      run_id,
-    ]),
-  });
-  await copyRows(client, {
-    table: "chunks",
-    columns: CHUNK_COLUMNS,
-    rows: keyed.flatMap(({ key, chunks }) =>
-      chunks.map((chunk) => [
-        repository_id,
-        key,
-        chunk.ordinal,
-        chunk.start_line,
-        chunk.start_column,
-        chunk.text,
-      ]),
-    ),
-  });
+  await copyEncoded(client, { table: "blobs", columns: BLOB_COLUMNS, pieces: rows.blobs });
+  await copyEncoded(client, { table: "chunks", columns: CHUNK_COLUMNS, pieces: rows.chunks });
 }
 
 /** The published manifest. */
@@ -120,29 +64,22 @@ export async function readManifest(db: Kysely<Tables>, repositoryId: string): Pr
   return rows;
 }
 
-/** The text of those entries that are stored as text, by path. */
-export async function readTextByPath(
+/** The texts of those blobs (SHAs in hex) that are stored as text, from their first `chunks` chunks. */
+export async function readTexts(
   db: Kysely<Tables>,
   repositoryId: string,
-  entries: TreeEntry[],
+  { shas, chunks }: { shas: string[]; chunks: number },
 ): Promise<Map<string, string>> {
-  const texts = new Map<string, string>();
-  for (const entry of entries) {
-    const chunks = await readChunks(db, repositoryId, entry.sha);
-    if (chunks.length > 0) texts.set(entry.path.toString(), joinChunks(chunks));
-  }
-  return texts;
-}
-
-/** A blob's chunks in order. */
-export async function readChunks(db: Kysely<Tables>, repositoryId: string, sha: string): Promise<Chunk[]> {
-  return await db
-    .selectFrom("chunks")
-    .select(["ordinal", "start_line", "start_column", "text"])
-    .where("repository_id", "=", repositoryId)
-    .where("sha", "=", Buffer.from(sha, "hex"))
-    .orderBy("ordinal")
-    .execute();
+  const keys = shas.map((sha) => Buffer.from(sha, "hex"));
+  const { rows } = await sql<{ sha: string } & Chunk>`
+    select encode(sha, 'hex') as sha, ordinal, start_line, start_column, text from chunks
+    where repository_id = ${repositoryId} and sha = any(${keys}) and ordinal < ${chunks}
+    order by sha, ordinal`.execute(db);
+  return new Map(
+    Map.groupBy(rows, ({ sha }) => sha)
+      .entries()
+      .map(([sha, parts]) => [sha, joinChunks(parts)]),
+  );
 }
 
 const FILE_COLUMNS: Column[] = [
@@ -159,49 +96,52 @@ const FILE_COLUMNS: Column[] = [
   { name: "vendored", type: "bool" },
 ];
 
-export type Publication =
-  | { repository_id: string; head: null }
-  | { repository_id: string; head: Head; proof: Proof; diff: FilesDiff };
-
 /** An indexed file whose blob is not stored: publishing would break the promise, so it stops here. */
 class IncompleteIndex extends Error {
   override readonly name = "IncompleteIndex";
   constructor(path: string) {
-    super(`The content of ${path} is not stored although the manifest calls it indexed.`);
+    super(`The content of ${path} is not stored although it is called indexed. A full rescan mends it.`);
   }
 }
 
-/** Makes a manifest the index of its repository, in the caller's (fenced) transaction: all of it or nothing. */
-export async function publishManifest(t: Transaction, publication: Publication): Promise<void> {
-  const { repository_id } = publication;
-  if (publication.head === null) {
-    await t.trx.deleteFrom("files").where("repository_id", "=", repository_id).execute();
-    await t.trx
-      .updateTable("repositories")
-      .set({
-        indexed_commit: null,
-        indexed_tree_sha: null,
-        indexed_verified: null,
-        indexed_unverified_path: null,
-        indexed_branch: null,
-        indexed_at: null,
-        indexed_files: 0,
-        indexed_chunks: 0,
-        indexed_bytes: 0,
-      })
-      .where("id", "=", repository_id)
-      .execute();
-    return;
-  }
-  const { head, proof, diff } = publication;
+/** Takes a repository's index away. */
+export async function removeManifest({ trx }: Transaction, repositoryId: string): Promise<void> {
+  await trx.deleteFrom("files").where("repository_id", "=", repositoryId).execute();
+  await trx
+    .updateTable("repositories")
+    .set({
+      indexed_commit: null,
+      indexed_tree_sha: null,
+      indexed_verified: null,
+      indexed_unverified_path: null,
+      indexed_branch: null,
+      indexed_at: null,
+      indexed_files: 0,
+      indexed_chunks: 0,
+      indexed_bytes: 0,
+    })
+    .where("id", "=", repositoryId)
+    .execute();
+}
+
+/**
+ * Makes a manifest the index of its repository, in the caller's (fenced) transaction: all of it or nothing. Answers
+ * what the run may say of it.
+ */
+export async function publishManifest(
+  t: Transaction,
+  { repository_id, head, proof, diff }: { repository_id: string; head: Head; proof: Proof; diff: FilesDiff },
+): Promise<RunProgress> {
   await removeFiles(t, repository_id, [...diff.removed, ...diff.changed]);
+  const written = [...diff.added, ...diff.changed];
   await copyRows(t.client, {
     table: "files",
     columns: FILE_COLUMNS,
-    rows: [...diff.added, ...diff.changed].map((file) => fileValues(repository_id, file)),
+    rows: Iterator.from(written).map((file) => fileValues(repository_id, file)),
   });
-  if (diff.added.length + diff.changed.length >= ANALYZE_FROM) await refreshStatistics(t.trx);
-  await refuseIncomplete(t.trx, repository_id);
+  if (written.length >= ANALYZE_FROM) await refreshStatistics(t.trx);
+  const { indexed, incomplete, ...progress } = await countManifest(t.trx, repository_id);
+  if (incomplete !== null) throw new IncompleteIndex(incomplete);
   await t.trx
     .updateTable("repositories")
     .set({
@@ -211,12 +151,13 @@ export async function publishManifest(t: Transaction, publication: Publication):
       indexed_unverified_path: proof.unverified_path,
       indexed_branch: head.branch,
       indexed_at: sql<Date>`clock_timestamp()`,
-      indexed_files: countWhere(repository_id, sql`count(*)::int`),
-      indexed_chunks: countWhere(repository_id, sql`coalesce(sum(b.chunk_count), 0)::int`),
-      indexed_bytes: countWhere(repository_id, sql`coalesce(sum(b.size), 0)::bigint`),
+      indexed_files: indexed,
+      indexed_chunks: progress.chunks,
+      indexed_bytes: progress.bytes,
     })
     .where("id", "=", repository_id)
     .execute();
+  return progress;
 }
 
 /**
@@ -225,11 +166,6 @@ export async function publishManifest(t: Transaction, publication: Publication):
  */
 async function refreshStatistics(trx: Kysely<Tables>): Promise<void> {
   await sql`analyze (skip_locked) blobs, chunks, files`.execute(trx);
-}
-
-function countWhere(repositoryId: string, what: ReturnType<typeof sql>) {
-  return sql<number>`(select ${what} from files f join blobs b using (repository_id, sha)
-    where f.repository_id = ${repositoryId} and f.state = 'indexed')`;
 }
 
 function fileValues(repositoryId: string, file: FileRow): unknown[] {
@@ -258,27 +194,32 @@ async function removeFiles(
   }
 }
 
-async function refuseIncomplete(trx: Kysely<Tables>, repositoryId: string): Promise<void> {
-  const { rows } = await sql<{ path: string }>`
-    select path from files f
-    where f.repository_id = ${repositoryId} and f.state = 'indexed' and not exists (
-      select from blobs b where b.repository_id = f.repository_id and b.sha = f.sha and b.state = 'indexed')
-    limit 1`.execute(trx);
-  if (rows[0]) throw new IncompleteIndex(rows[0].path);
-}
-
 /** A run's counts as they follow from the published manifest. */
 export async function countFiles(db: Kysely<Tables>, repositoryId: string): Promise<RunProgress> {
-  const { rows } = await sql<Required<RunProgress>>`
+  const { indexed: _, incomplete: __, ...progress } = await countManifest(db, repositoryId);
+  return progress;
+}
+
+interface ManifestCounts extends Required<Omit<RunProgress, "files_changed" | "files_removed">> {
+  indexed: number;
+  /** An indexed file without its blob, or null. */
+  incomplete: string | null;
+}
+
+/** All that the manifest and its blobs tell, in one pass over them. */
+async function countManifest(db: Kysely<Tables>, repositoryId: string): Promise<ManifestCounts> {
+  const { rows } = await sql<ManifestCounts>`
     select count(*)::int as files_total,
       count(*)::int as files_done,
       (count(*) filter (where f.state in ('encoding', 'unreadable')))::int as files_failed,
       (count(*) filter (where f.state not in ('indexed', 'encoding', 'unreadable')))::int as files_skipped,
+      (count(*) filter (where f.state = 'indexed'))::int as indexed,
       coalesce(sum(b.chunk_count) filter (where f.state = 'indexed'), 0)::int as chunks,
-      coalesce(sum(b.size) filter (where f.state = 'indexed'), 0)::float8 as bytes
+      coalesce(sum(b.size) filter (where f.state = 'indexed'), 0)::float8 as bytes,
+      min(f.path) filter (where f.state = 'indexed' and b.state is distinct from 'indexed') as incomplete
     from files f left join blobs b using (repository_id, sha)
     where f.repository_id = ${repositoryId}`.execute(db);
-  return rows[0] ?? {};
+  return rows[0] as ManifestCounts;
 }
 
 /**

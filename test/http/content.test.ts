@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { transaction } from "../../src/database/connect.ts";
-import { chunkText, lineCount } from "../../src/scan/chunk.ts";
+import { parseBlobs } from "../../src/scan/parse.ts";
 import { storeBlobs } from "../../src/scan/store.ts";
 import { useDatabase } from "../support/database.ts";
 import { seedRepository } from "../support/seed.ts";
@@ -24,16 +24,15 @@ async function setUp(files: { name: string | Buffer; text: string }[]) {
       sha: shas[i] as Buffer,
     })),
   );
-  const blobs = files.map(({ text }, i) => ({
-    sha: (shas[i] as Buffer).toString("hex"),
-    size: Buffer.byteLength(text),
-    state: "indexed" as const,
-    encoding: "utf-8",
-    line_count: lineCount(text),
-    chunks: chunkText(text),
-  }));
+  const contents = files.map(({ text }) => Buffer.from(text));
+  let end = 0;
+  const blobs = contents.map(({ length }, i) => {
+    end += length;
+    return { sha: (shas[i] as Buffer).toString("hex"), start: end - length, end, hints: [] };
+  });
+  const parsed = parseBlobs({ repository_id: "100", run_id, content: Buffer.concat(contents), blobs });
   await transaction(database.connection, (t) =>
-    storeBlobs(t, { repository_id: "100", run_id, replace: false }, blobs),
+    storeBlobs(t, { repository_id: "100", replace: false }, parsed),
   );
   return await serve(database);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { languageOf } from "../../src/scan/language.ts";
+import { languageOfName } from "../../src/scan/language.ts";
 
 test.each([
   ["src/main.ts", "TypeScript"],
@@ -21,5 +21,5 @@ test.each([
   ["constructor", null],
   ["a.constructor", null],
 ])("%s is %s", (path, language) => {
-  expect(languageOf(path)).toBe(language);
+  expect(languageOfName(path)).toBe(language);
 });

@@ -5,10 +5,14 @@ import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
+  buildTree,
   displayPath,
   EMPTY_BLOB_SHA,
+  entryPath,
+  findDirectory,
   gitBlobSha,
-  hashManifest,
+  hashTree,
+  listEntries,
   OddTree,
   type TreeEntry,
 } from "../../src/scan/manifest.ts";
@@ -24,16 +28,18 @@ afterAll(() => rmSync(gitDir, { recursive: true }));
 function gitTreeSha(entries: TreeEntry[]): string {
   const env = { ...process.env, GIT_DIR: gitDir, GIT_INDEX_FILE: path.join(gitDir, "index") };
   const lines = entries.map(({ mode, sha, path: name }) =>
-    Buffer.concat([Buffer.from(`${mode} ${sha}\t`), name, Buffer.from("\0")]),
+    Buffer.from(`${mode} ${sha}\t${name}\0`, "latin1"),
   );
   rmSync(env.GIT_INDEX_FILE, { force: true });
   execFileSync("git", ["update-index", "-z", "--index-info"], { env, input: Buffer.concat(lines) });
   return execFileSync("git", ["write-tree", "--missing-ok"], { env }).toString().trim();
 }
 
-function entry(name: string | Buffer, mode = "100644", sha = EMPTY_BLOB_SHA): TreeEntry {
-  return { path: Buffer.from(name as string), mode, sha, size: 0 };
+function entry(path: string, mode = "100644", sha = EMPTY_BLOB_SHA): TreeEntry {
+  return { path, mode, sha, size: 0 };
 }
+
+const hashOf = async (entries: TreeEntry[]) => await hashTree(await buildTree(entries));
 
 const name = fc
   .uint8Array({ minLength: 1, maxLength: 4 })
@@ -44,39 +50,43 @@ const anyPath = fc
   .array(name, { minLength: 1, maxLength: 3 })
   .map((parts) => parts.map((part) => Buffer.from(part).toString("latin1")).join("/"));
 
-describe("hashManifest", () => {
-  test("hashes any set of paths as git does, whatever bytes they are of", () => {
-    fc.assert(
-      fc.property(fc.uniqueArray(anyPath, { minLength: 1, maxLength: 12 }), (paths) => {
+describe("a tree", () => {
+  test("hashes any set of paths as git does, whatever bytes they are of, and lists them again", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(anyPath, { minLength: 1, maxLength: 12 }), async (paths) => {
         const apart = paths.filter((a) => !paths.some((b) => b.startsWith(`${a}/`)));
-        const entries = apart.map((text, i) =>
-          entry(Buffer.from(text, "latin1"), i % 2 ? "100755" : "100644"),
-        );
+        const entries = apart.map((text, i) => entry(text, i % 2 ? "100755" : "100644"));
 
-        expect(hashManifest(entries).tree_sha).toBe(gitTreeSha(entries));
+        const tree = await buildTree(entries);
+
+        expect(await hashTree(tree)).toBe(gitTreeSha(entries));
+        const listed = await listEntries(tree);
+        expect(listed).toHaveLength(entries.length);
+        expect(new Set(listed.map(({ path }) => path))).toEqual(new Set(apart));
       }),
       { numRuns: 40 },
     );
   });
 
-  test("sorts a directory as if its name ended in a slash", () => {
+  test("sorts a directory as if its name ended in a slash", async () => {
     const entries = [entry("a.b"), entry("a/x"), entry("a0")];
 
-    expect(hashManifest(entries).tree_sha).toBe(gitTreeSha(entries));
+    expect(await hashOf(entries)).toBe(gitTreeSha(entries));
   });
 
-  test("tells every directory's hash", () => {
+  test("knows every directory's hash", async () => {
     const entries = [entry("a/b/c"), entry("a/d"), entry("e")];
 
-    const { tree_sha, subtrees } = hashManifest(entries);
+    const tree = await buildTree(entries);
+    await hashTree(tree);
 
-    expect([...subtrees.keys()].sort()).toEqual(["", "a", "a/b"]);
-    expect(subtrees.get("")).toBe(tree_sha);
-    expect(subtrees.get("a/b")).toBe(gitTreeSha([entry("c")]));
+    expect(findDirectory(tree, "a/b")?.sha).toBe(gitTreeSha([entry("c")]));
+    expect(findDirectory(tree, "")?.sha).toBe(tree.sha);
+    expect(findDirectory(tree, "a/d")).toBeNull();
   });
 
-  test("hashes no entries to git's empty tree", () => {
-    expect(hashManifest([]).tree_sha).toBe("4b825dc642cb6eb9a060e54bf8d69288fbee4904");
+  test("without entries is git's empty tree", async () => {
+    expect(await hashOf([])).toBe("4b825dc642cb6eb9a060e54bf8d69288fbee4904");
   });
 
   test.each([
@@ -86,8 +96,30 @@ describe("hashManifest", () => {
     ["a way up", ["a/../b"]],
     ["an empty name", ["a//b"]],
     ["a NUL", ["a\0b"]],
-  ])("refuses a tree with %s, naming the place", (_, paths) => {
-    expect(() => hashManifest(paths.map((text) => entry(text)))).toThrow(OddTree);
+    ["no name at all", [""]],
+    ["a name before the first slash missing", ["/a"]],
+  ])("is refused with %s, naming the place", async (_, paths) => {
+    await expect(buildTree(paths.map((text) => entry(text)))).rejects.toThrow(OddTree);
+  });
+
+  test("may be nested more deeply than the stack", async () => {
+    const deep = `${"d/".repeat(20_000)}f`;
+
+    const tree = await buildTree([entry(deep)]);
+    await hashTree(tree);
+
+    expect((await listEntries(tree)).map(({ path }) => path)).toEqual([deep]);
+  });
+
+  test("that names one directory over and over ends before memory does", async () => {
+    let bomb = await buildTree([entry("f")]);
+    for (let level = 0; level < 8; level += 1) {
+      bomb = { sha: null, children: new Map(Array.from({ length: 10 }, (_, i) => [`d${i}`, bomb])) };
+    }
+
+    await hashTree(bomb);
+
+    await expect(listEntries(bomb, 100_000)).rejects.toThrow("The commit has more than 100,000 files");
   });
 });
 
@@ -103,6 +135,10 @@ test("gitBlobSha is git's own", () => {
 test("a path that is not UTF-8 keeps its bytes beside a form that can be shown", () => {
   const latin1 = Buffer.from("caf\xe9", "latin1");
 
-  expect(displayPath(latin1)).toEqual({ path: "caf\uFFFD", path_bytes: latin1 });
-  expect(displayPath(Buffer.from("café"))).toEqual({ path: "café", path_bytes: null });
+  for (const bytes of [latin1, Buffer.from("café"), Buffer.from("plain"), Buffer.from("\uFEFFbom")]) {
+    const path = bytes.toString("latin1");
+    expect(entryPath(displayPath(path))).toBe(path);
+  }
+  expect(displayPath("caf\xe9")).toEqual({ path: "caf\uFFFD", path_bytes: latin1 });
+  expect(displayPath(Buffer.from("café").toString("latin1"))).toEqual({ path: "café", path_bytes: null });
 });

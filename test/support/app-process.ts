@@ -15,16 +15,24 @@ export interface AppProcess {
   stop(): Promise<void>;
 }
 
-/** Starts the production entry as a process of its own, and waits until it listens. */
-export async function startAppProcess(environment: Record<string, string>): Promise<AppProcess> {
-  const child = spawn(process.execPath, ["--import", "./src/check-node.js", "src/main.ts"], {
+/**
+ * Starts the production entry as a process of its own, and waits until it listens. With modules to import before
+ * it, it has a channel for messages, too.
+ */
+export async function startAppProcess(
+  environment: Record<string, string>,
+  { imports = [] }: { imports?: string[] } = {},
+): Promise<AppProcess> {
+  const preloaded = ["./src/check-node.js", ...imports].flatMap((module) => ["--import", module]);
+  const child = spawn(process.execPath, [...preloaded, "src/main.ts"], {
     cwd: PROJECT,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", ...(imports.length > 0 ? (["ipc"] as const) : [])],
   });
   const lines: string[] = [];
   const listening = Promise.withResolvers<string>();
   for (const stream of [child.stdout, child.stderr]) {
+    if (!stream) continue;
     createInterface({ input: stream }).on("line", (line) => {
       lines.push(line);
       const url = listeningUrl(line);

@@ -3,8 +3,7 @@ import type { Kysely } from "kysely";
 import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Tables } from "../../src/database/schema.ts";
-import { joinChunks } from "../../src/scan/chunk.ts";
-import { readChunks } from "../../src/scan/store.ts";
+import { readTexts } from "../../src/scan/store.ts";
 
 const MAX_OUTPUT_BYTES = 4 * 1024 ** 3;
 
@@ -69,7 +68,7 @@ async function expectTexts(
   );
   const wrong: string[] = [];
   for (const { sha, encoding } of rows) {
-    const text = joinChunks(await readChunks(db, repositoryId, sha));
+    const text = (await readTexts(db, repositoryId, { shas: [sha], chunks: 2 ** 31 - 1 })).get(sha) ?? "";
     const content = blobs.get(sha) ?? Buffer.from("git has no such blob");
     const expected = encoding === "utf-8" ? content.toString() : new TextDecoder(encoding).decode(content);
     if (text !== expected) wrong.push(sha);

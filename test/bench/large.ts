@@ -1,0 +1,151 @@
+import { startSimulator } from "../simulator/simulator.ts";
+import { createRepository, type TestRepository } from "../support/git.ts";
+import { createRandom } from "../support/random.ts";
+import { until } from "../support/wait.ts";
+import { type BenchApp, recreateDatabase, startBenchApp } from "./app.ts";
+
+/**
+ * `npm run bench:large`: first scan and small pushes of a repository of very many files (FILES, 50,000 unless set),
+ * with a tree listing that GitHub truncates and with one that it gives whole. BENCH_DATABASE_URL names a PostgreSQL
+ * to use in place of the embedded server; its database "repodex_bench" is dropped and made anew.
+ */
+const FILES = Number(process.env.FILES ?? 50_000);
+const PUSHES = 5;
+const FILES_PER_PUSH = 10;
+const WHOLE = { entries: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };
+const WORDS =
+  "const return await index files query value state await length import string number array".split(" ");
+
+interface Row {
+  what: string;
+  seconds: string;
+  requests: number;
+  "loop p50 (ms)": string;
+  "p99 (ms)": string;
+  "max (ms)": string;
+  "RSS (MB)": string;
+}
+
+interface Indexed {
+  indexed: { commit: string; verified: boolean; at: string; files: number } | null;
+}
+
+function pathOf(i: number): string {
+  return `packages/component-${i % 97}/src/module-${i % 1_009}/some-file-name-${i}.ts`;
+}
+
+function textOf(i: number, random: ReturnType<typeof createRandom>): string {
+  const lines = [`// file ${i}`];
+  for (let left = random.below(80); left > 0; left -= 1) {
+    lines.push(
+      `  ${random.pick(WORDS)} ${random.pick(WORDS)}${random.below(1_000)} = ${random.pick(WORDS)}();`,
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+async function createLarge(): Promise<TestRepository> {
+  const git = await createRepository({ bare: true });
+  const random = createRandom(1);
+  const files: Record<string, string> = {};
+  for (let i = 0; i < FILES; i += 1) files[pathOf(i)] = textOf(i, random);
+  await git.commit(files);
+  await git.git("repack", "-adq"); // as GitHub has it: the simulator's git should not be what is measured
+  return git;
+}
+
+async function push(git: TestRepository, step: number): Promise<{ before: string; after: string }> {
+  const random = createRandom(step);
+  const before = await git.head();
+  const changes = Array.from({ length: FILES_PER_PUSH }, (_, i) => {
+    const file = random.below(FILES);
+    return [pathOf(file), `// push ${step}, change ${i}\n${textOf(file, random)}`];
+  });
+  return { before, after: await git.commit(Object.fromEntries(changes)) };
+}
+
+async function measure(git: TestRepository, treeLimit?: typeof WHOLE): Promise<Row[]> {
+  const simulator = await startSimulator(treeLimit ? { treeLimit } : {});
+  const server = process.env.BENCH_DATABASE_URL;
+  const app = await startBenchApp(
+    simulator,
+    server ? { DATABASE_URL: await recreateDatabase(server) } : undefined,
+  );
+  const tree = treeLimit ? "whole tree" : "truncated tree";
+  try {
+    const installation_id = simulator.addInstallation();
+    const { id } = simulator.addRepository({ installation_id, git_dir: git.dir, name: "large" });
+    const published = async (commit: string) =>
+      await until(
+        async () => {
+          const { indexed } = await app.get<Indexed>(`/repositories/${id}`).catch(() => ({ indexed: null }));
+          return indexed?.commit === commit && indexed.verified ? indexed : null;
+        },
+        { what: `${commit} to be published`, timeoutMs: 600_000 },
+      );
+    const timed = async (what: string, commit: string, deliver: () => Promise<unknown>): Promise<Row> => {
+      await app.loopDelay();
+      const requests = simulator.requests.length;
+      const startedAt = Date.now();
+      await deliver();
+      const { at } = await published(commit);
+      const seconds = (Date.parse(at) - startedAt) / 1000;
+      await untilStill(app, id);
+      return await rowOf(`${tree}: ${what}`, app, {
+        seconds,
+        requests: simulator.requests.length - requests,
+      });
+    };
+    const rows = [
+      await timed("first scan", await git.head(), () =>
+        simulator.deliverInstallationCreated(installation_id),
+      ),
+    ];
+    for (let step = 1; step <= PUSHES; step += 1) {
+      const pushed = await push(git, step + (treeLimit ? PUSHES : 0));
+      rows.push(await timed(`push ${step}`, pushed.after, () => simulator.deliverPush(id, pushed)));
+    }
+    return rows;
+  } finally {
+    await app.stop();
+    await simulator.close();
+  }
+}
+
+/** Until the run has ended and its check run says so. */
+async function untilStill(app: BenchApp, id: number): Promise<void> {
+  await until(
+    async () => {
+      const { running, queued } = await app.get<{ running: unknown; queued: unknown }>(
+        `/repositories/${id}/rescan/status`,
+      );
+      return running === null && queued === null;
+    },
+    { what: "the run to end", timeoutMs: 60_000 },
+  );
+}
+
+async function rowOf(
+  what: string,
+  app: BenchApp,
+  { seconds, requests }: { seconds: number; requests: number },
+): Promise<Row> {
+  const { p50, p99, max } = await app.loopDelay();
+  return {
+    what,
+    seconds: seconds.toFixed(2),
+    requests,
+    "loop p50 (ms)": p50.toFixed(1),
+    "p99 (ms)": p99.toFixed(1),
+    "max (ms)": max.toFixed(0),
+    "RSS (MB)": (await app.peakRssMb()).toFixed(0),
+  };
+}
+
+const git = await createLarge();
+try {
+  console.log(`${FILES.toLocaleString("en-US")} files, ${FILES_PER_PUSH} changed by each push`);
+  console.table([...(await measure(git)), ...(await measure(git, WHOLE))]);
+} finally {
+  await git.remove();
+}

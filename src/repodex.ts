@@ -11,7 +11,7 @@ import { createInbox } from "./deliveries/inbox.ts";
 import { deleteOldDeliveries } from "./deliveries/store.ts";
 import { createDeliveryHandler } from "./github/app.ts";
 import { createCheckRunReporter } from "./github/check-run.ts";
-import { createGitHubApp, type GitHubApp, octokitFor } from "./github/client.ts";
+import { createGitHubApp, type GitHubApp, readerFor } from "./github/client.ts";
 import { createReplier } from "./github/rescan-reply.ts";
 import { createSource } from "./github/source.ts";
 import { createWebhookRoute } from "./github/webhook-route.ts";
@@ -179,7 +179,7 @@ function createPerform(
       .where("id", "=", run.repository_id)
       .executeTakeFirstOrThrow();
     const source = createSource({
-      octokit: await octokitFor(app, run.installation_id),
+      octokit: await readerFor(app, run.installation_id),
       repository,
       limits: { maxFileBytes, maxRepositoryBytes },
       async onSeen(seen) {

@@ -61,6 +61,7 @@ interface RepositoryTable {
   indexed_tree_sha: string | null;
   indexed_verified: boolean | null;
   indexed_unverified_path: string | null;
+  indexed_truncated: Generated<boolean>;
   indexed_branch: string | null;
   indexed_at: NullableTime;
   indexed_files: Generated<number>;

@@ -43,6 +43,30 @@ export async function octokitFor(app: GitHubApp, installationId: string): Promis
   return await app.auth(Number(installationId));
 }
 
+/**
+ * An Octokit of one installation for reading alone, unthrottled: Octokit's limiter takes every GraphQL query for a
+ * write and spaces them by a second. A scan asks one thing after the other as it is.
+ */
+export async function readerFor(app: GitHubApp, installationId: string): Promise<Octokit> {
+  const octokit = await app.auth();
+  return (await octokit.auth({
+    type: "installation",
+    installationId: Number(installationId),
+    factory: ({ octokit: parent, octokitOptions, ...otherOptions }: AuthContext) =>
+      new parent.constructor({
+        ...octokitOptions,
+        throttle: { enabled: false },
+        auth: { ...octokitOptions.auth, otherOptions, installationId: Number(installationId) },
+      }),
+  })) as Octokit;
+}
+
+/** What octokit-auth-probot hands to a factory: the options of the App's own client. */
+interface AuthContext {
+  octokit: { constructor: new (options: object) => Octokit };
+  octokitOptions: { auth?: object };
+}
+
 /** For requests that create something: a failed answer may hide that it was created, so Octokit must not repeat it. */
 export function once(signal: AbortSignal): { signal: AbortSignal; retries: number } {
   return { ...bounded(signal), retries: 0 };

@@ -27,6 +27,13 @@ interface Reading {
   signal: AbortSignal;
 }
 
+/** What an earlier scan learnt. */
+interface Earlier {
+  previous: () => Iterable<TreeEntry>;
+  /** The host did not give the whole tree last time: it is not asked again. */
+  wasTruncated: boolean;
+}
+
 /** A tree as far as it is known, and the SHAs that the host gives its directories, by path. */
 interface Candidate {
   root: Directory;
@@ -42,26 +49,28 @@ interface Candidate {
  * Throws OddTree for a tree that git itself would refuse.
  */
 export async function readTree(
-  options: Reading & { previous: () => Iterable<TreeEntry> },
-): Promise<{ entries: TreeEntry[]; proof: Proof }> {
+  options: Reading & Earlier,
+): Promise<{ entries: TreeEntry[]; proof: Proof; truncated: boolean }> {
   const { treeSha } = options;
   const listed = await listTree(options);
   const { root, whole } = await buildCertain(listed);
   let candidate: Candidate = { root, expected: listed.subtrees };
   if (!whole || (await hashTree(root)) !== treeSha) candidate = await rereadTree(root, options);
   const proof = await prove(candidate, treeSha);
-  return { entries: await listEntries(candidate.root), proof };
+  return { entries: await listEntries(candidate.root), proof, truncated: listed.truncated };
 }
 
 /** The host's own listing; of a tree too large for it, what is known of it already. */
-async function listTree(options: Reading & { previous: () => Iterable<TreeEntry> }): Promise<TreeListing> {
-  const { treeSha, source, signal } = options;
+async function listTree(options: Reading & Earlier): Promise<TreeListing & { truncated: boolean }> {
+  const { treeSha, source, signal, previous } = options;
+  const known = { subtrees: new Map<string, string>(), truncated: true };
+  if (options.wasTruncated) return { ...known, entries: [...previous()] };
   const listing = await source.listTree(treeSha, signal);
   if (!listing.truncated) return listing;
-  const previous = [...options.previous()];
-  return previous.length > 0
-    ? { entries: previous, subtrees: new Map() }
-    : await source.walkTree(treeSha, signal);
+  const entries = [...previous()];
+  return entries.length > 0
+    ? { ...known, entries }
+    : { ...(await source.walkTree(treeSha, signal)), truncated: true };
 }
 
 /** U+FFFD in UTF-8: what JSON has in place of bytes that it cannot carry. */

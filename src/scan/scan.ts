@@ -20,6 +20,7 @@ import { type Head, HeadMoved, type Source } from "./source.ts";
 import {
   collectBlobs,
   countFiles,
+  type Publication,
   publishManifest,
   readIndexed,
   readManifest,
@@ -86,14 +87,15 @@ export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<vo
   if (isCurrent(run, head, indexed)) return await finishUnchanged(run, tools);
 
   const previous = byPath(await tools.write(({ trx }) => readManifest(trx, run.repository_id)));
-  const { entries, proof } = await readTree({
+  const { entries, proof, truncated } = await readTree({
     treeSha: head.tree_sha,
+    wasTruncated: run.mode === "incremental" && indexed?.truncated === true,
     source: tools.source,
     signal: tools.signal,
     previous: () => Iterator.from(previous).map(([path, { mode, sha, size }]) => ({ path, mode, sha, size })),
   });
   const blobs = await fetchMissing(entries, { ...tools, run, head, previous });
-  await publish(run, entries, { ...tools, head, proof, previous, blobs });
+  await publish(run, entries, { ...tools, head, proof: { ...proof, truncated }, previous, blobs });
   await collect(run, tools);
   await refuseStale(run, head, tools);
   await finishPublished(proof, tools);
@@ -148,7 +150,7 @@ async function finishUnchanged(run: ScanRun, tools: ScanTools): Promise<void> {
 async function publish(
   run: ScanRun,
   entries: TreeEntry[],
-  tools: ScanTools & { head: Head; proof: Proof; previous: ManifestByPath; blobs: KnownBlobs },
+  tools: ScanTools & Pick<Publication, "head" | "proof"> & { previous: ManifestByPath; blobs: KnownBlobs },
 ): Promise<void> {
   const { head, proof, previous, blobs, limits, signal } = tools;
   // A full scan takes no language from older ones.

@@ -18,14 +18,14 @@ const ANALYZE_FROM = 1_000;
 export async function readIndexed(
   db: Kysely<Tables>,
   repositoryId: string,
-): Promise<{ commit: string; branch: string | null; verified: boolean } | null> {
+): Promise<{ commit: string; branch: string | null; verified: boolean; truncated: boolean } | null> {
   const row = await db
     .selectFrom("repositories")
-    .select(["indexed_commit", "indexed_branch", "indexed_verified"])
+    .select(["indexed_commit", "indexed_branch", "indexed_verified", "indexed_truncated"])
     .where("id", "=", repositoryId)
     .executeTakeFirstOrThrow();
-  if (row.indexed_commit === null) return null;
-  return { commit: row.indexed_commit, branch: row.indexed_branch, verified: row.indexed_verified === true };
+  const { indexed_commit: commit, indexed_branch: branch, indexed_truncated: truncated } = row;
+  return commit === null ? null : { commit, branch, verified: row.indexed_verified === true, truncated };
 }
 
 /** Those of the blobs (SHAs in hex) that are stored. */
@@ -114,6 +114,7 @@ export async function removeManifest({ trx }: Transaction, repositoryId: string)
       indexed_tree_sha: null,
       indexed_verified: null,
       indexed_unverified_path: null,
+      indexed_truncated: false,
       indexed_branch: null,
       indexed_at: null,
       indexed_files: 0,
@@ -124,13 +125,21 @@ export async function removeManifest({ trx }: Transaction, repositoryId: string)
     .execute();
 }
 
+export interface Publication {
+  repository_id: string;
+  head: Head;
+  /** `truncated`: the host does not give this tree in one listing. */
+  proof: Proof & { truncated: boolean };
+  diff: FilesDiff;
+}
+
 /**
  * Makes a manifest the index of its repository, in the caller's (fenced) transaction: all of it or nothing. Answers
  * what the run may say of it.
  */
 export async function publishManifest(
   t: Transaction,
-  { repository_id, head, proof, diff }: { repository_id: string; head: Head; proof: Proof; diff: FilesDiff },
+  { repository_id, head, proof, diff }: Publication,
 ): Promise<RunProgress> {
   await removeFiles(t, repository_id, [...diff.removed, ...diff.changed]);
   const written = [...diff.added, ...diff.changed];
@@ -149,6 +158,7 @@ export async function publishManifest(
       indexed_tree_sha: proof.tree_sha,
       indexed_verified: proof.verified,
       indexed_unverified_path: proof.unverified_path,
+      indexed_truncated: proof.truncated,
       indexed_branch: head.branch,
       indexed_at: sql<Date>`clock_timestamp()`,
       indexed_files: indexed,

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import nock from "nock";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createGitHubApp, octokitFor } from "../../src/github/client.ts";
+import { createGitHubApp, readerFor } from "../../src/github/client.ts";
 import { createSource } from "../../src/github/source.ts";
 import { createLogger } from "../../src/log.ts";
 import { HeadMoved, RateLimited, type Source, SourceError } from "../../src/scan/source.ts";
@@ -43,7 +43,7 @@ async function createTestSource(): Promise<Source> {
     createLogger("silent"),
   );
   return createSource({
-    octokit: await octokitFor(app, "1"),
+    octokit: await readerFor(app, "1"),
     repository: { id: "7", owner: "o", name: "r" },
     limits: { maxFileBytes: 1_000, maxRepositoryBytes: 1_000_000 },
     onSeen: async () => {},

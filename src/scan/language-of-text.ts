@@ -28,7 +28,7 @@ const RAKU: Rule = [
 ];
 const PERL: Rule = [
   "Perl",
-  /^[ \t]*(?:use[ \t]+(?:strict\b|warnings\b|v?5\b|[A-Z]\w*)|package[ \t]+[\w:]+|sub[ \t]+\w+|my[ \t]+[$@%])/m,
+  /^[ \t]*(?:use[ \t]+(?:strict\b|warnings\b|v?5\b)|package[ \t]+[\w:]+|sub[ \t]+\w+|my[ \t]+[$@%])/m,
 ];
 const VB6: Rule = ["Visual Basic 6.0", /^[ \t]*(?:VERSION \d\.\d+ CLASS|Attribute VB_Name|Begin VB\.)/m];
 

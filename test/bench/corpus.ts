@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { appendFile, cp, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -20,10 +20,13 @@ export interface Corpus {
   bytes: number;
 }
 
-/** Makes the corpus on first use and keeps it in the system's folder for temporary files. */
-export async function loadCorpus(): Promise<Corpus> {
-  const folder = path.join(tmpdir(), "repodex-bench-corpus");
-  if (!(await stat(folder).catch(() => null))) await make(folder);
+/**
+ * Makes the corpus on first use and keeps it in the system's folder for temporary files; with `copies`, so many
+ * times over, each copy with a line of its own in every file.
+ */
+export async function loadCorpus(copies = 1): Promise<Corpus> {
+  const folder = path.join(tmpdir(), `repodex-bench-corpus${copies === 1 ? "" : `-${copies}`}`);
+  if (!(await stat(folder).catch(() => null))) await make(folder, copies);
   const gitDir = path.join(folder, "repository.git");
   const git = async (...args: string[]) =>
     (await run("git", ["--git-dir", gitDir, ...args], { maxBuffer: MAX_OUTPUT_BYTES })).stdout;
@@ -40,7 +43,7 @@ export async function loadCorpus(): Promise<Corpus> {
   };
 }
 
-async function make(folder: string): Promise<void> {
+async function make(folder: string, copies: number): Promise<void> {
   process.stderr.write(`fetching ${PACKAGES.join(" and ")} …\n`);
   const draft = `${folder}.${process.pid}`;
   const tree = path.join(draft, "tree");
@@ -51,6 +54,7 @@ async function make(folder: string): Promise<void> {
     const { stdout } = await run("npm", ["pack", name, "--silent", "--pack-destination", draft]);
     await run("tar", ["-xzf", path.join(draft, stdout.trim()), "-C", into, "--strip-components=1"]);
   }
+  for (let copy = 2; copy <= copies; copy += 1) await multiply(tree, copy);
   const git = (...args: string[]) =>
     run("git", ["--git-dir", gitDir, "--work-tree", tree, ...args], { maxBuffer: MAX_OUTPUT_BYTES });
   await run("git", ["init", "--quiet", "--bare", gitDir]);
@@ -75,4 +79,16 @@ async function make(folder: string): Promise<void> {
   );
   await rm(tree, { recursive: true });
   await rename(draft, folder);
+}
+
+/** Copies the first level of folders; the line at each file's end makes its content another. */
+async function multiply(tree: string, copy: number): Promise<void> {
+  for (const name of await readdir(tree)) {
+    if (name.includes("-copy-")) continue;
+    const to = path.join(tree, `${name}-copy-${copy}`);
+    await cp(path.join(tree, name), to, { recursive: true });
+    for (const entry of await readdir(to, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile()) await appendFile(path.join(entry.parentPath, entry.name), `// copy ${copy}\n`);
+    }
+  }
 }

@@ -1,23 +1,20 @@
 import { createReadStream } from "node:fs";
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { Readable } from "node:stream";
 import { readTarball } from "../../src/github/tarball.ts";
 import { chunkText } from "../../src/scan/chunk.ts";
 import { classifyBlob } from "../../src/scan/classify.ts";
 import { gitBlobSha } from "../../src/scan/manifest.ts";
 import { startSimulator } from "../simulator/simulator.ts";
-import { startAppProcess } from "../support/app-process.ts";
+import { recreateDatabase, startBenchApp } from "./app.ts";
 import { type Corpus, loadCorpus } from "./corpus.ts";
 
 /**
  * `npm run bench:scan`: a whole first scan against the floor, which is reading, verifying, decoding and cutting the
  * same archive with no database and no GitHub. All in one run, since machines are noisy: compare the ratios.
  * BENCH_DATABASE_URL names a PostgreSQL to measure beside the embedded server; its database "repodex_bench" is
- * dropped and made anew.
+ * dropped and made anew. COPIES=10 takes the corpus ten times over, each copy of other contents.
  */
-const API_TOKEN = "bench-bench-bench-bench";
+const SCAN_TIMEOUT_MS = 30 * 60_000;
 const LIMITS = { maxFileBytes: 1_048_576, maxRepositoryBytes: 20 * 1024 ** 3 };
 
 interface Row {
@@ -27,6 +24,7 @@ interface Row {
   "MB/s": string;
   "files/s": string;
   "RSS (MB)": string;
+  "loop p99 (ms)": string;
   requests: string;
 }
 
@@ -47,8 +45,16 @@ async function measureFloor(corpus: Corpus): Promise<number> {
 interface Measured {
   seconds: number;
   rssMb: number;
+  loopP99Ms: number;
   requests: number;
   stages: { stage: string; seconds: number }[];
+}
+
+interface RunJson {
+  state: string;
+  verified: boolean;
+  started_at: string;
+  finished_at: string;
 }
 
 interface LogEvent {
@@ -57,18 +63,10 @@ interface LogEvent {
   data: { stage?: string };
 }
 
-async function measureScan(corpus: Corpus, database: Record<string, string>): Promise<Measured> {
+async function measureScan(corpus: Corpus, environment: Record<string, string>): Promise<Measured> {
   const simulator = await startSimulator();
-  const app = await startAppProcess({
-    ...simulator.environment,
-    ...database,
-    HOST: "127.0.0.1",
-    PORT: "0",
-    API_TOKEN,
-    LOG_LEVEL: "info",
-  });
+  const app = await startBenchApp(simulator, environment);
   try {
-    simulator.webhookUrl = `${app.url}/api/github/webhooks`;
     const installation = simulator.addInstallation();
     const repository = simulator.addRepository({
       installation_id: installation,
@@ -76,27 +74,19 @@ async function measureScan(corpus: Corpus, database: Record<string, string>): Pr
       name: "bench",
     });
     repository.archive_file = corpus.archive;
+    await app.loopDelay();
     await simulator.deliverInstallationCreated(installation);
     await simulator.until(() => simulator.checkRuns.find((check) => check.status === "completed"), {
-      timeoutMs: 600_000,
+      timeoutMs: SCAN_TIMEOUT_MS,
       what: "the scan",
     });
-    const get = async (route: string) =>
-      (
-        await fetch(`${app.url}/api/v1${route}`, { headers: { authorization: `Bearer ${API_TOKEN}` } })
-      ).json();
-    const run = (await get("/runs/1")) as {
-      state: string;
-      verified: boolean;
-      started_at: string;
-      finished_at: string;
-    };
+    const run = await app.get<RunJson>("/runs/1");
     if (run.state !== "succeeded" || !run.verified) throw new Error(`The scan ended ${run.state}.`);
-    const status = await readFile(`/proc/${app.child.pid}/status`, "utf8").catch(() => "");
-    const { data } = (await get("/runs/1/log?limit=1000")) as { data: LogEvent[] };
+    const { data } = await app.get<{ data: LogEvent[] }>("/runs/1/log?limit=1000");
     return {
       seconds: (Date.parse(run.finished_at) - Date.parse(run.started_at)) / 1000,
-      rssMb: Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024,
+      rssMb: await app.peakRssMb(),
+      loopP99Ms: (await app.loopDelay()).p99,
       requests: simulator.requests.length,
       stages: stagesOf(data),
     };
@@ -132,50 +122,25 @@ function rowOf(
     "MB/s": (corpus.bytes / 1e6 / seconds).toFixed(1),
     "files/s": (corpus.files / seconds).toFixed(0),
     "RSS (MB)": measured ? measured.rssMb.toFixed(0) : "",
+    "loop p99 (ms)": measured ? measured.loopP99Ms.toFixed(0) : "",
     requests: measured ? String(measured.requests) : "",
   };
 }
 
-async function withDataDir<T>(work: (dataDir: string) => Promise<T>): Promise<T> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), "repodex-bench-"));
-  await chmod(dataDir, 0o755);
-  try {
-    return await work(dataDir);
-  } finally {
-    await rm(dataDir, { recursive: true, force: true });
-  }
-}
-
-async function recreate(url: string): Promise<string> {
-  const { default: pg } = await import("pg");
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.query("drop database if exists repodex_bench with (force)");
-  await client.query(
-    "create database repodex_bench template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C.UTF-8'",
-  );
-  await client.end();
-  const bench = new URL(url);
-  bench.pathname = "/repodex_bench";
-  return bench.href;
-}
-
-const corpus = await loadCorpus();
+const corpus = await loadCorpus(Number(process.env.COPIES ?? 1));
 console.log(`${corpus.files.toLocaleString("en-US")} files, ${(corpus.bytes / 1e6).toFixed(0)} MB`);
 await measureFloor(corpus); // warms the code and the page cache
 const floor = await measureFloor(corpus);
 const rows = [rowOf("floor", corpus, { seconds: floor, floor })];
 const details: Record<string, Measured["stages"]> = {};
 const server = process.env.BENCH_DATABASE_URL;
-if (server) {
-  const DATABASE_URL = await recreate(server);
-  const measured = await withDataDir((DATA_DIR) => measureScan(corpus, { DATABASE_URL, DATA_DIR }));
-  rows.push(rowOf("PostgreSQL", corpus, { seconds: measured.seconds, floor, measured }));
-  details.PostgreSQL = measured.stages;
+for (const what of server ? ["PostgreSQL", "embedded"] : ["embedded"]) {
+  const environment =
+    server && what === "PostgreSQL" ? { DATABASE_URL: await recreateDatabase(server) } : undefined;
+  const measured = await measureScan(corpus, environment ?? {});
+  rows.push(rowOf(what, corpus, { seconds: measured.seconds, floor, measured }));
+  details[what] = measured.stages;
 }
-const embedded = await withDataDir((DATA_DIR) => measureScan(corpus, { DATA_DIR }));
-rows.push(rowOf("embedded", corpus, { seconds: embedded.seconds, floor, measured: embedded }));
-details.embedded = embedded.stages;
 console.table(rows);
 for (const [what, stages] of Object.entries(details)) {
   console.log(what, stages.map(({ stage, seconds }) => `${stage} ${seconds.toFixed(1)} s`).join(", "));

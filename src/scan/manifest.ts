@@ -42,7 +42,7 @@ export class OddTree extends SourceError {
 /** A tree may name one directory thousands of times: a few objects, and more files than there is memory for. */
 const MAX_ENTRIES = 2_000_000;
 
-export class TooManyFiles extends SourceError {
+class TooManyFiles extends SourceError {
   override readonly name = "TooManyFiles";
 
   constructor(max: number) {
@@ -59,7 +59,7 @@ export function gitBlobSha(content: Buffer): string {
   return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
 }
 
-export function isDirectory(child: Leaf | Directory): child is Directory {
+function isDirectory(child: Leaf | Directory): child is Directory {
   return "children" in child;
 }
 

@@ -107,7 +107,10 @@ test("something happens in the middle of a request, before its answer is made", 
 });
 
 test("something happens while a body is sent, all of which arrives", async () => {
-  const git = await createRepository({ bare: true, files: { large: Buffer.alloc(2_000_000, "0123456789\n") } });
+  const git = await createRepository({
+    bare: true,
+    files: { large: Buffer.alloc(2_000_000, "0123456789\n") },
+  });
   const { simulator, installation_id, client } = await serve();
   const { full_name } = simulator.addRepository({ installation_id, git_dir: git.dir, name: "hello" });
   const archive = (await client.get(`/repos/${full_name}/tarball/main`)).headers.get("location") ?? "";

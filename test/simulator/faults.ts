@@ -92,15 +92,15 @@ export async function spoil(answer: Answer, { headers, mutate }: Fault): Promise
 /** Passes so many bytes, and the rest once `meanwhile` has happened. */
 export function pauseAfter(limit: number, meanwhile: () => Promise<unknown>): Transform {
   let passed = 0;
-  let happened: Promise<unknown> | undefined;
+  let happened = false;
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
       const before = happened ? chunk.length : Math.min(chunk.length, limit - passed);
       passed += before;
       if (before > 0) this.push(chunk.subarray(0, before));
       if (before === chunk.length) return done();
-      happened = meanwhile();
-      happened.then(() => done(null, chunk.subarray(before)), done);
+      happened = true;
+      meanwhile().then(() => done(null, chunk.subarray(before)), done);
     },
   });
 }

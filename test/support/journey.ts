@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { expect, onTestFinished } from "vitest";
 import { type Simulator, startSimulator } from "../simulator/simulator.ts";
+import type { SimulatedRepository } from "../simulator/world.ts";
 import type { TestDatabase } from "./database.ts";
 import { createRepository, type Files, type TestRepository } from "./git.ts";
 import { api, startTestRepodex } from "./repodex.ts";
@@ -37,6 +38,8 @@ export interface RescanStatus {
 export interface Journey {
   simulator: Simulator;
   git: TestRepository;
+  /** Its settings, as an owner may change them. */
+  repository: SimulatedRepository;
   repositoryId: number;
   installationId: number;
   url: string;
@@ -107,6 +110,7 @@ export async function startJourney(database: TestDatabase, options: JourneyOptio
   const journey: Journey = {
     simulator,
     git,
+    repository,
     repositoryId: repository.id,
     installationId,
     url: "",

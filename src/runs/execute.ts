@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { Logger } from "pino";
 import { type Connection, type Transaction, transaction } from "../database/connect.ts";
-import { describeError, HeadMoved, RateLimited, SourceError } from "../scan/source.ts";
+import { describeError, HeadLags, HeadMoved, RateLimited, SourceError } from "../scan/source.ts";
 import { appendEvent } from "./events.ts";
 import {
   type ClaimedRun,
@@ -210,6 +210,10 @@ function toRelease(error: unknown): Release {
   if (error instanceof RunCancelled) return { kind: "requeue", reason: "Cancelled." };
   if (error instanceof RateLimited)
     return { kind: "requeue", reason: error.message, not_before: error.resetAt };
+  if (error instanceof HeadLags) {
+    const not_before = new Date(Date.now() + error.retryAfterMs);
+    return { kind: "requeue", reason: error.message, not_before };
+  }
   if (error instanceof HeadMoved) return { kind: "requeue", reason: error.message };
   const retryable = error instanceof SourceError ? error.retryable : true;
   return { kind: "failure", error: describeError(error), retryable };

@@ -6,7 +6,7 @@ import { fetchMissing } from "./fetch.ts";
 import { assembleFiles, diffFiles, type FileRow } from "./files.ts";
 import type { TreeEntry } from "./manifest.ts";
 import { listTree, type Proof, proveManifest } from "./prove.ts";
-import { type Head, HeadMoved, type Source } from "./source.ts";
+import { type Head, HeadLags, HeadMoved, type Source } from "./source.ts";
 import {
   collectBlobs,
   countFiles,
@@ -21,6 +21,8 @@ import {
 /** A ref may lag its webhook: it is read again before a push is called "nothing to do". Twice, a second apart. */
 const REF_REREADS = 2;
 const REF_REREAD_MS = 1_000;
+/** Still the old head: the run comes back after 2, 4, 8, 16 and 32 seconds before the push counts as undone. */
+const MAX_LAGGING_CLAIMS = 5;
 
 export interface ScanRun {
   id: string;
@@ -28,6 +30,8 @@ export interface ScanRun {
   trigger: RunTrigger;
   mode: RunMode;
   wanted_head: string | null;
+  /** How often the run was claimed. */
+  epoch: number;
 }
 
 export interface ScanLimits {
@@ -65,7 +69,10 @@ export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<vo
     },
     { stage: "listing files" },
   );
-  if (isCurrent(run, head, indexed)) return await finishUnchanged(run, tools);
+  if (isCurrent(run, head, indexed)) {
+    refuseLagging(run, head);
+    return await finishUnchanged(run, tools);
+  }
 
   const previous = async () =>
     (await tools.write(({ trx }) => readManifest(trx, run.repository_id))).map(toEntry);
@@ -107,6 +114,12 @@ function isCurrent(
     indexed.commit === head.sha &&
     indexed.branch === head.branch
   );
+}
+
+/** A push must not be answered with "nothing to do" because the host does not show it yet. */
+function refuseLagging({ wanted_head, epoch }: ScanRun, head: Head): void {
+  if (!wanted_head || wanted_head === head.sha || epoch > MAX_LAGGING_CLAIMS) return;
+  throw new HeadLags(wanted_head, 1_000 * 2 ** epoch);
 }
 
 async function finishEmpty(run: ScanRun, tools: ScanTools): Promise<void> {

@@ -1,8 +1,7 @@
-import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { type AppProcess, startAppProcess } from "../support/app-process.ts";
 import { useDatabase } from "../support/database.ts";
-import { type Journey, startJourney } from "../support/journey.ts";
+import { endLongLeases, type Journey, startJourney } from "../support/journey.ts";
 import { createRandom } from "../support/random.ts";
 import { API_TOKEN } from "../support/repodex.ts";
 import { openStatementProxy, type StatementProxy } from "../support/statement-proxy.ts";
@@ -39,7 +38,7 @@ test(`a process that dies after any statement leaves nothing behind (${STATEMENT
     const delivered = await journey.simulator.deliverPush(journey.repositoryId, { guid }).catch(() => null);
     const statement = await death.promise;
     proxy.goOn();
-    await passTime();
+    await endLongLeases(database);
     app = await start(journey, proxy);
     // GitHub shows that it got no answer, and somebody presses "Redeliver".
     if (delivered?.status !== 202) await journey.simulator.deliverPush(journey.repositoryId, { guid });
@@ -92,21 +91,6 @@ function choose(total: number, below: (n: number) => number): number[] {
   if (STATEMENTS === "all") return Array.from({ length: total }, (_, i) => i + 1);
   const chosen = Array.from({ length: Number(STATEMENTS) }, () => 1 + below(total));
   return [...new Set(chosen)].toSorted((a, b) => a - b);
-}
-
-/** What the dead process had leased for minutes is free again: the runs' own leases are waited for. */
-async function passTime(): Promise<void> {
-  const now = sql<Date>`clock_timestamp()`;
-  await database.db
-    .updateTable("deliveries")
-    .set({ lease_until: now })
-    .where("lease_until", "is not", null)
-    .execute();
-  await database.db
-    .updateTable("check_reports")
-    .set({ lease_until: now })
-    .where("lease_until", "is not", null)
-    .execute();
 }
 
 const ENDED_WELL = { requests: 1, runs: "succeeded", checks: "success" };

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import { byDatabaseClock } from "../database/clock.ts";
 import type { Tables } from "../database/schema.ts";
 
 /** Wakes the inbox: a delivery was stored. */
@@ -135,8 +136,9 @@ export async function postponeDelivery(
       ...(spent
         ? { ...SETTLED, state: "failed" as const, handled_at: sql<Date>`clock_timestamp()` }
         : {
-            not_before:
-              failure.retryAt ?? sql<Date>`clock_timestamp() + make_interval(secs => ${waitSeconds})`,
+            not_before: failure.retryAt
+              ? byDatabaseClock(failure.retryAt)
+              : sql<Date>`clock_timestamp() + make_interval(secs => ${waitSeconds})`,
           }),
     })
     .where("guid", "=", delivery.guid)

@@ -13,6 +13,7 @@ import {
 import { onIssueComment } from "./events/issue-comment.ts";
 import { onPing } from "./events/ping.ts";
 import { onPush } from "./events/push.ts";
+import { onDefaultBranchChanged, onRepositoryRenamed } from "./events/repository.ts";
 
 /** Loads the event handlers into the Probot app; answers the function that hands it one delivery. */
 export function createDeliveryHandler(options: {
@@ -28,6 +29,8 @@ export function createDeliveryHandler(options: {
     onRepositoriesAdded,
     onRepositoriesRemoved,
     onPush,
+    onDefaultBranchChanged,
+    onRepositoryRenamed,
     onIssueComment,
     onCheckRunRerequested,
     onCheckRunRequestedAction,

@@ -26,7 +26,7 @@ export function createGitHubApp(credentials: AppCredentials, log: Logger): GitHu
     secret: credentials.webhookSecret,
     ...(credentials.baseUrl && { baseUrl: credentials.baseUrl }),
     log: log.child({ name: "probot" }, { level: log.level === "silent" ? "silent" : "warn" }) as never, // Probot brings a pino of its own
-    Octokit: ProbotOctokit.defaults((options: Record<string, unknown>) => ({
+    Octokit: ProbotOctokit.plugin(renewRefusedToken).defaults((options: Record<string, unknown>) => ({
       ...options,
       retry: { doNotRetry: [304, 400, 401, 403, 404, 409, 410, 422, 429, 451], retries: 2 },
       throttle: {
@@ -36,6 +36,33 @@ export function createGitHubApp(credentials: AppCredentials, log: Logger): GitHu
       },
     })) as typeof ProbotOctokit,
   });
+}
+
+/**
+ * Asks once more, with a new token, where GitHub refuses the one that is kept: by Octokit's clock it may be good
+ * for long, as after a clock was set back, or GitHub may have revoked it.
+ */
+function renewRefusedToken(octokit: BaseOctokit, options: { auth?: KeptTokens }): void {
+  octokit.hook.wrap("request", async (request, parameters) => {
+    try {
+      return await request(parameters);
+    } catch (error) {
+      const { cache, installationId } = options.auth ?? {};
+      const refused = error instanceof Error && "status" in error && error.status === 401;
+      if (!refused || !cache || installationId === undefined || !cache.get(String(installationId)))
+        throw error;
+      cache.delete(String(installationId));
+      return await request(parameters);
+    }
+  });
+}
+
+type BaseOctokit = Parameters<Parameters<typeof ProbotOctokit.plugin>[0]>[0];
+
+/** What Probot hands to the authentication of an installation's Octokit: the App's tokens by installation. */
+interface KeptTokens {
+  installationId?: number;
+  cache?: { get(key: string): unknown; delete(key: string): void };
 }
 
 /** An Octokit of one installation, with that installation's own limiter. */

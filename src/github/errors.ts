@@ -79,9 +79,11 @@ function translateHttp(
     );
   }
   if (status === 404) {
+    // Lost access is told by a webhook, which cancels the run. Until then it may as well be on its way to a new owner.
     return fail(
       "not_found",
       `GitHub refused to ${doing}: the repository is gone, or Repodex may not read it any more.`,
+      true,
     );
   }
   if (status === 451) return fail("blocked", "GitHub has blocked this repository for legal reasons.");

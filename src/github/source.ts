@@ -17,6 +17,9 @@ const BATCH_BLOBS = 100;
 const BATCH_BYTES = 1_000_000;
 const BATCH_TREES = 50;
 const SUBTREES_AT_ONCE = 4;
+/** A branch or commit that is not found may just have been replaced: so often the head is read in all. */
+const HEAD_READS = 3;
+const MOVED_PERMANENTLY = 301;
 
 export interface RepositoryName {
   id: string;
@@ -44,6 +47,8 @@ export function createSource(options: SourceOptions): Source {
   let { owner, name } = options.repository;
   const { octokit } = options;
   const where = () => ({ owner, repo: name });
+  /** The commit that was the newest when the head was last read. */
+  let latest: string | null = null;
 
   async function ask<T>(doing: string, request: () => Promise<T>, signal: AbortSignal): Promise<T> {
     try {
@@ -54,18 +59,28 @@ export function createSource(options: SourceOptions): Source {
     }
   }
 
+  /** The head of the branch that is the default one now. What is replaced while it is read is read again. */
   async function readHead(signal: AbortSignal): Promise<Head | null> {
-    const seen = await ask("read the repository", () => see(signal), signal);
-    ({ owner, name } = seen);
-    await options.onSeen(seen);
-    const branch = seen.default_branch;
+    for (let round = 1; ; round += 1) {
+      const seen = await ask("read the repository", () => see(signal), signal);
+      ({ owner, name } = seen);
+      await options.onSeen(seen);
+      const found = await readBranchHead(seen.default_branch, signal);
+      if (!(found instanceof SourceError)) {
+        latest = found?.sha ?? null;
+        return found;
+      }
+      if (round === HEAD_READS) throw found;
+    }
+  }
+
+  /** A branch's newest commit, null where there is none at all; or the error that says what is not to be found. */
+  async function readBranchHead(branch: string, signal: AbortSignal): Promise<Head | null | SourceError> {
+    let sha: string | undefined;
     try {
-      const ref = await octokit.rest.git.getRef({
-        ...where(),
-        ref: `heads/${branch}`,
-        request: bounded(signal),
-      });
-      const sha = ref.data.object.sha;
+      const request = bounded(signal);
+      const ref = await octokit.rest.git.getRef({ ...where(), ref: `heads/${branch}`, request });
+      sha = ref.data.object.sha;
       const commit = await octokit.rest.git.getCommit({
         ...where(),
         commit_sha: sha,
@@ -76,11 +91,11 @@ export function createSource(options: SourceOptions): Source {
       signal.throwIfAborted();
       const status = httpFailureOf(error)?.status;
       if (status === 409) return null; // "Git Repository is empty."
-      if (status === 404) {
-        const message = `GitHub shows no branch ${branch}, which it calls the default.`;
-        throw new SourceError("branch_missing", message, { retryable: true, cause: error });
-      }
-      throw translateError(error, "read the newest commit");
+      const translated = translateError(error, "read the newest commit");
+      if (status !== 404) throw translated;
+      if (sha !== undefined) return incomplete(translated);
+      const message = `GitHub shows no branch ${branch}, which it calls the default.`;
+      return new SourceError("branch_missing", message, { retryable: true, cause: error });
     }
   }
 
@@ -164,9 +179,17 @@ export function createSource(options: SourceOptions): Source {
       const texts = await ask("read files", () => readTexts(batch, signal), signal);
       for (const { sha } of batch) {
         const content = texts.get(sha) ?? (await ask("read a file", () => readRaw(sha, signal), signal));
+        if (content === null) await refuseMoved(signal);
         yield { sha, content };
       }
     }
+  }
+
+  /** What is not found may have gone with a commit that was replaced: throws HeadMoved then. */
+  async function refuseMoved(signal: AbortSignal): Promise<void> {
+    const before = latest;
+    const now = await readHead(signal);
+    if (before !== null && now?.sha !== before) throw new HeadMoved(before);
   }
 
   /** Those of the blobs that GraphQL gave whole: text that hashes to its SHA. */
@@ -265,11 +288,11 @@ export function createSource(options: SourceOptions): Source {
   }
 
   async function openTarball(commitSha: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const redirect = await octokit.request("GET /repos/{owner}/{repo}/tarball/{ref}", {
-      ...where(),
-      ref: commitSha,
-      request: { ...bounded(signal), redirect: "manual" },
-    });
+    let redirect = await askForTarball(commitSha, signal);
+    if (Number(redirect.status) === MOVED_PERMANENTLY) {
+      ({ owner, name } = await see(signal)); // renamed: this led to the API under the new name, not to the archive
+      redirect = await askForTarball(commitSha, signal);
+    }
     const location = redirect.headers.location;
     if (!location)
       throw new SourceError("no_archive", "GitHub offered no archive of the commit.", { retryable: true });
@@ -280,6 +303,14 @@ export function createSource(options: SourceOptions): Source {
       throw translateError(error, "send the archive");
     }
     return response.body;
+  }
+
+  async function askForTarball(commitSha: string, signal: AbortSignal) {
+    return await octokit.request("GET /repos/{owner}/{repo}/tarball/{ref}", {
+      ...where(),
+      ref: commitSha,
+      request: { ...bounded(signal), redirect: "manual" },
+    });
   }
 
   /** A commit that was the head a moment ago and is not found: moved on, or truly missing. */

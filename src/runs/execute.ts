@@ -1,7 +1,8 @@
 import { performance } from "node:perf_hooks";
 import type { Logger } from "pino";
 import { type Connection, type Transaction, transaction } from "../database/connect.ts";
-import { describeError, HeadMoved, RateLimited, SourceError } from "../scan/source.ts";
+import { describeShortage } from "../database/shortage.ts";
+import { describeError, HeadLags, HeadMoved, RateLimited, SourceError } from "../scan/source.ts";
 import { appendEvent } from "./events.ts";
 import {
   type ClaimedRun,
@@ -21,6 +22,8 @@ const STOP_GRACE_MS = 2_000;
 /** A database that is away when a run is given back; if all tries fail the lease runs out, which is safe. */
 const RELEASE_TRIES = 5;
 const PROGRESS_EVENT_MS = 1_000;
+/** A database without room, memory or connections is no fault of the repository: its scan waits this long. */
+const SHORTAGE_WAIT_MS = 30_000;
 
 /** What a scan may do with its run: write under the fence, log, and stop when told. */
 export interface RunTools {
@@ -210,7 +213,16 @@ function toRelease(error: unknown): Release {
   if (error instanceof RunCancelled) return { kind: "requeue", reason: "Cancelled." };
   if (error instanceof RateLimited)
     return { kind: "requeue", reason: error.message, not_before: error.resetAt };
+  if (error instanceof HeadLags) {
+    const not_before = new Date(Date.now() + error.retryAfterMs);
+    return { kind: "requeue", reason: error.message, not_before };
+  }
   if (error instanceof HeadMoved) return { kind: "requeue", reason: error.message };
+  const shortage = describeShortage(error);
+  if (shortage) {
+    const not_before = new Date(Date.now() + SHORTAGE_WAIT_MS);
+    return { kind: "requeue", reason: shortage.message, not_before };
+  }
   const retryable = error instanceof SourceError ? error.retryable : true;
   return { kind: "failure", error: describeError(error), retryable };
 }

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import { byDatabaseClock } from "../database/clock.ts";
 import { type Connection, transaction } from "../database/connect.ts";
 import { notify } from "../database/notify.ts";
 import type { RunMode, RunProgress, RunTrigger, StoredError, Tables } from "../database/schema.ts";
@@ -349,9 +350,8 @@ async function releaseLocked(
     return await endFailed(trx, run, { failures, error: release.error });
   }
   const waitMs = failed ? backoffMs(failures, timings.retryBaseMs) * (0.5 + Math.random()) : 0;
-  const notBefore =
-    (release.kind === "requeue" && release.not_before) ||
-    sql<Date>`clock_timestamp() + make_interval(secs => ${waitMs / 1000})`;
+  const asked = release.kind === "requeue" ? release.not_before : undefined;
+  const notBefore = byDatabaseClock(asked ?? new Date(Date.now() + waitMs));
   const why = failed ? release.error.message : release.reason;
   const successor = await trx
     .updateTable("runs")
@@ -542,7 +542,10 @@ export async function pauseInstallation(
 ): Promise<void> {
   await trx
     .updateTable("installations")
-    .set({ paused_until: sql`greatest(paused_until, ${pause.until})`, pause_reason: pause.reason })
+    .set({
+      paused_until: sql`greatest(paused_until, ${byDatabaseClock(pause.until)})`,
+      pause_reason: pause.reason,
+    })
     .where("id", "=", installationId)
     .execute();
 }

@@ -16,7 +16,7 @@ import { languageOfText } from "./language-of-text.ts";
 import { displayPath, type TreeEntry } from "./manifest.ts";
 import type { Parser } from "./parser.ts";
 import { type Proof, readTree } from "./prove.ts";
-import { type Head, HeadMoved, type Source } from "./source.ts";
+import { type Head, HeadLags, HeadMoved, type Source } from "./source.ts";
 import {
   collectBlobs,
   countFiles,
@@ -31,6 +31,8 @@ import {
 /** A ref may lag its webhook: it is read again before a push is called "nothing to do". Twice, a second apart. */
 const REF_REREADS = 2;
 const REF_REREAD_MS = 1_000;
+/** Still the old head: the run comes back after 2, 4, 8, 16 and 32 seconds before the push counts as undone. */
+const MAX_LAGGING_CLAIMS = 5;
 
 const TEXTS_AT_ONCE = 100;
 /** What languageOfText looks at, in chunks. */
@@ -46,6 +48,8 @@ export interface ScanRun {
   trigger: RunTrigger;
   mode: RunMode;
   wanted_head: string | null;
+  /** How often the run was claimed. */
+  epoch: number;
 }
 
 export interface ScanLimits {
@@ -84,7 +88,10 @@ export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<vo
     },
     { stage: "listing files" },
   );
-  if (isCurrent(run, head, indexed)) return await finishUnchanged(run, tools);
+  if (isCurrent(run, head, indexed)) {
+    refuseLagging(run, head);
+    return await finishUnchanged(run, tools);
+  }
 
   const previous = byPath(await tools.write(({ trx }) => readManifest(trx, run.repository_id)));
   const { entries, proof, truncated } = await readTree({
@@ -126,6 +133,12 @@ function isCurrent(
     indexed.commit === head.sha &&
     indexed.branch === head.branch
   );
+}
+
+/** A push must not be answered with "nothing to do" because the host does not show it yet. */
+function refuseLagging({ wanted_head, epoch }: ScanRun, head: Head): void {
+  if (!wanted_head || wanted_head === head.sha || epoch > MAX_LAGGING_CLAIMS) return;
+  throw new HeadLags(wanted_head, 1_000 * 2 ** epoch);
 }
 
 async function finishEmpty(run: ScanRun, tools: ScanTools): Promise<void> {

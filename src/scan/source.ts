@@ -96,6 +96,17 @@ export class HeadMoved extends SourceError {
   }
 }
 
+/** A push told of a commit that the host does not show as the head yet: no failure of the run, to be read again. */
+export class HeadLags extends SourceError {
+  override readonly name = "HeadLags";
+  readonly retryAfterMs: number;
+
+  constructor(sha: string, retryAfterMs: number) {
+    super("head_lags", `GitHub does not show the pushed commit ${sha.slice(0, 7)} yet.`, { retryable: true });
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
 /** What an error looks like in a run's log and reason. */
 export function describeError(error: unknown): StoredError {
   const message = (error instanceof Error ? error.message : String(error)).replaceAll("\0", "\uFFFD");

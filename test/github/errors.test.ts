@@ -207,9 +207,11 @@ describe("an answer of GitHub", () => {
     await expect(source.readHead(signal)).rejects.toMatchObject({ code: "renamed_away", retryable: true });
   });
 
-  test("without the branch that it calls the default is worth another attempt", async () => {
-    repository();
-    nock(GITHUB).get(`${API}/repos/o/r/git/ref/heads%2Fmain`).reply(404, { message: "Not Found" });
+  test("without the branch that it calls the default is asked again, and then worth another attempt", async () => {
+    for (let round = 0; round < 3; round += 1) {
+      repository();
+      nock(GITHUB).get(`${API}/repos/o/r/git/ref/heads%2Fmain`).reply(404, { message: "Not Found" });
+    }
     const source = await createTestSource();
 
     await expect(source.readHead(signal)).rejects.toMatchObject({ code: "branch_missing", retryable: true });

@@ -63,6 +63,18 @@ test("a token is bad credentials once its time is over", async () => {
   expect(after).toMatchObject({ status: 401, json: { message: "Bad credentials" } });
 });
 
+test("every token's time can be ended, and a new one is good", async () => {
+  const simulator = await startTestSimulator();
+  const installation = simulator.addInstallation();
+  const old = await asInstallation(simulator, installation);
+
+  simulator.expireTokens();
+  const renewed = await asInstallation(simulator, installation);
+
+  expect(await old.get("/installation/repositories")).toMatchObject({ status: 401 });
+  expect(await renewed.get("/installation/repositories")).toMatchObject({ status: 200 });
+});
+
 test("an unknown installation gets no token, a suspended one is told so", async () => {
   const simulator = await startTestSimulator();
   const installation = simulator.addInstallation();

@@ -96,6 +96,38 @@ test("a delayed answer comes after its delay", async () => {
   expect(performance.now() - startedAt).toBeGreaterThan(55);
 });
 
+test("something happens in the middle of a request, before its answer is made", async () => {
+  const { simulator, installation_id, client } = await serve();
+  const meanwhile = async () => simulator.setSuspended(installation_id, true);
+  simulator.fault({ route: LIST, meanwhile });
+
+  const { status } = await client.get(LIST);
+
+  expect(status).toBe(403);
+});
+
+test("something happens while a body is sent, all of which arrives", async () => {
+  const git = await createRepository({
+    bare: true,
+    files: { large: Buffer.alloc(2_000_000, "0123456789\n") },
+  });
+  const { simulator, installation_id, client } = await serve();
+  const { full_name } = simulator.addRepository({ installation_id, git_dir: git.dir, name: "hello" });
+  const archive = (await client.get(`/repos/${full_name}/tarball/main`)).headers.get("location") ?? "";
+  const whole = await receive(archive);
+  const happened: string[] = [];
+  simulator.fault({
+    route: "tarball",
+    meanwhileAfterBytes: 1_000,
+    meanwhile: async () => happened.push("once"),
+  });
+
+  const paused = await receive(archive);
+
+  expect(happened).toEqual(["once"]);
+  expect(paused).toEqual({ ...whole, failed: false });
+});
+
 test("a cut answer ends after so many bytes, archives too", async () => {
   const git = await createRepository({
     bare: true,

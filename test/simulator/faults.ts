@@ -22,6 +22,10 @@ export interface Fault {
   body?: unknown;
   headers?: Record<string, string>;
   delayMs?: number;
+  /** What happens in the middle of the request: it is not answered before this has. */
+  meanwhile?: () => Promise<unknown>;
+  /** `meanwhile` happens after so many bytes of the body, not before the answer is made. */
+  meanwhileAfterBytes?: number;
   /** Never answers; the socket stays open until the client or the simulator closes it. */
   hang?: boolean;
   /** Destroys the socket after so many bytes of the body. */
@@ -83,6 +87,22 @@ export async function spoil(answer: Answer, { headers, mutate }: Fault): Promise
   if (!mutate) return spoiled;
   const whole = await gather(spoiled);
   return { ...whole, body: mutate(whole.body) };
+}
+
+/** Passes so many bytes, and the rest once `meanwhile` has happened. */
+export function pauseAfter(limit: number, meanwhile: () => Promise<unknown>): Transform {
+  let passed = 0;
+  let happened = false;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      const before = happened ? chunk.length : Math.min(chunk.length, limit - passed);
+      passed += before;
+      if (before > 0) this.push(chunk.subarray(0, before));
+      if (before === chunk.length) return done();
+      happened = true;
+      meanwhile().then(() => done(null, chunk.subarray(before)), done);
+    },
+  });
 }
 
 /** Passes so many bytes, then calls `cut` and passes no more. */

@@ -4,7 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Answer, problem, Refused } from "./answers.ts";
 import { budgetHeaders } from "./budget.ts";
-import { cutAfter, type Fault, insteadOf, spoil } from "./faults.ts";
+import { cutAfter, type Fault, insteadOf, pauseAfter, spoil } from "./faults.ts";
 import type { RecordedRequest } from "./recorder.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -54,6 +54,7 @@ export function createListener(
     const fault = faults.take({ method, route, path, body: incoming.body });
     if (fault?.hang) return;
     if (fault?.delayMs) await wait(fault.delayMs, undefined, { ref: false });
+    if (fault?.meanwhileAfterBytes === undefined) await fault?.meanwhile?.();
     const answer = await answerOrFail(area, { incoming, recorded, fault });
     recorded.status = answer.status;
     recorder.emit({ kind: "request", phase: "answered", request: recorded });
@@ -113,6 +114,11 @@ async function send(
 ): Promise<void> {
   const length = Buffer.isBuffer(body) && status !== 204 ? { "content-length": body.length } : {};
   response.writeHead(status, { ...headers, ...length });
+  if (fault?.meanwhile && fault.meanwhileAfterBytes !== undefined) {
+    const paused = pauseAfter(fault.meanwhileAfterBytes, fault.meanwhile);
+    await pipeline(Buffer.isBuffer(body) ? [body] : body, paused, response);
+    return;
+  }
   if (fault?.cutAfterBytes === undefined) {
     if (Buffer.isBuffer(body)) response.end(body);
     else await pipeline(body, response);

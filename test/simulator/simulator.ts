@@ -32,6 +32,8 @@ export interface Simulator
   readonly reactions: SimulatedReaction[];
   setPermission(repositoryId: number, login: string, permission: Permission): void;
   setBudget(installationId: number, budget: Budget): void;
+  /** Ends the time of every installation token given out so far. */
+  expireTokens(): void;
   addComment(options: CommentOptions): SimulatedComment;
   /** Adds a fault; answers the function that takes it away. */
   fault(fault: Fault): () => void;
@@ -84,6 +86,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       world.permissions.set(permissionKey(repositoryId, login), permission);
     },
     setBudget: simulation.budgets.set,
+    expireTokens: simulation.tokens.expireAll,
     fault: simulation.faults.add,
     addComment({ login = "octocat", bot = false, ...comment }) {
       const added = addComment(world, { ...comment, user: { login, type: bot ? "Bot" : "User" } });

@@ -39,6 +39,8 @@ export interface Tokens {
     installationId: number,
     scope: Pick<InstallationToken, "repository_ids" | "permissions">,
   ): InstallationToken;
+  /** Ends the time of every token given out so far. */
+  expireAll(): void;
   /** Who an Authorization header is; throws GitHub's refusal. */
   identify(authorization: string | undefined): Caller;
   /** Whether the text contains a token that was given out, for places where none may appear. */
@@ -78,6 +80,9 @@ export async function createTokens(
       };
       tokens.set(token, created);
       return created;
+    },
+    expireAll() {
+      for (const [token, known] of tokens) tokens.set(token, { ...known, expires_at: new Date() });
     },
     identify(authorization) {
       const credential = /^(?:bearer|token) +(\S+)$/i.exec(authorization ?? "")?.[1];

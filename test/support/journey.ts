@@ -1,7 +1,9 @@
+import { sql } from "kysely";
 import type { Logger } from "pino";
 import { expect, onTestFinished } from "vitest";
 import { type Simulator, startSimulator } from "../simulator/simulator.ts";
-import type { TestDatabase } from "./database.ts";
+import type { SimulatedRepository } from "../simulator/world.ts";
+import type { Database } from "./database.ts";
 import { createRepository, type Files, type TestRepository } from "./git.ts";
 import { api, startTestRepodex } from "./repodex.ts";
 import { expectTruth } from "./truth.ts";
@@ -37,6 +39,8 @@ export interface RescanStatus {
 export interface Journey {
   simulator: Simulator;
   git: TestRepository;
+  /** Its settings, as an owner may change them. */
+  repository: SimulatedRepository;
   repositoryId: number;
   installationId: number;
   url: string;
@@ -77,7 +81,10 @@ const SOME_FILES: Files & Record<string, string | Buffer> = {
 };
 
 /** Sets up a simulator over a real repository and the app beside it. Ends with the test. */
-export async function startJourney(database: TestDatabase, options: JourneyOptions = {}): Promise<Journey> {
+export async function startJourney(
+  database: Pick<Database, "db" | "url">,
+  options: JourneyOptions = {},
+): Promise<Journey> {
   const git =
     options.git ?? (await createRepository({ bare: true, files: options.files ?? (SOME_FILES as never) }));
   const simulator = await startSimulator({
@@ -107,6 +114,7 @@ export async function startJourney(database: TestDatabase, options: JourneyOptio
   const journey: Journey = {
     simulator,
     git,
+    repository,
     repositoryId: repository.id,
     installationId,
     url: "",
@@ -147,7 +155,17 @@ export async function startJourney(database: TestDatabase, options: JourneyOptio
   return journey;
 }
 
-async function isStill({ db }: TestDatabase): Promise<boolean> {
+/**
+ * Ends, as if their minutes had passed, the leases on deliveries and check runs that a dead process or a lost
+ * database left behind. Those of runs are short: they are waited for.
+ */
+export async function endLongLeases({ db }: Pick<Database, "db">): Promise<void> {
+  const ended = { lease_until: sql<Date>`clock_timestamp()` };
+  await db.updateTable("deliveries").set(ended).where("lease_until", "is not", null).execute();
+  await db.updateTable("check_reports").set(ended).where("lease_until", "is not", null).execute();
+}
+
+async function isStill({ db }: Pick<Database, "db">): Promise<boolean> {
   const [deliveries, runs, reports, replies] = await Promise.all([
     db.selectFrom("deliveries").select("guid").where("state", "=", "pending").execute(),
     db.selectFrom("runs").select("id").where("state", "in", ["queued", "running"]).execute(),

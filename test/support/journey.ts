@@ -147,7 +147,8 @@ export async function startJourney(database: TestDatabase, options: JourneyOptio
   return journey;
 }
 
-async function isStill({ db }: TestDatabase): Promise<boolean> {
+/** Whether no delivery, run, report or reply is left to be worked on. */
+export async function isStill({ db }: Pick<TestDatabase, "db">): Promise<boolean> {
   const [deliveries, runs, reports, replies] = await Promise.all([
     db.selectFrom("deliveries").select("guid").where("state", "=", "pending").execute(),
     db.selectFrom("runs").select("id").where("state", "in", ["queued", "running"]).execute(),

@@ -1,7 +1,5 @@
 import { createReadStream } from "node:fs";
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import { readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { readTarball } from "../../src/github/tarball.ts";
 import { chunkText } from "../../src/scan/chunk.ts";
@@ -10,6 +8,7 @@ import { gitBlobSha } from "../../src/scan/manifest.ts";
 import { startSimulator } from "../simulator/simulator.ts";
 import { startAppProcess } from "../support/app-process.ts";
 import { type Corpus, loadCorpus } from "./corpus.ts";
+import { recreate, withDataDir } from "./database.ts";
 
 /**
  * `npm run bench:scan`: a whole first scan against the floor, which is reading, verifying, decoding and cutting the
@@ -134,30 +133,6 @@ function rowOf(
     "RSS (MB)": measured ? measured.rssMb.toFixed(0) : "",
     requests: measured ? String(measured.requests) : "",
   };
-}
-
-async function withDataDir<T>(work: (dataDir: string) => Promise<T>): Promise<T> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), "repodex-bench-"));
-  await chmod(dataDir, 0o755);
-  try {
-    return await work(dataDir);
-  } finally {
-    await rm(dataDir, { recursive: true, force: true });
-  }
-}
-
-async function recreate(url: string): Promise<string> {
-  const { default: pg } = await import("pg");
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.query("drop database if exists repodex_bench with (force)");
-  await client.query(
-    "create database repodex_bench template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C.UTF-8'",
-  );
-  await client.end();
-  const bench = new URL(url);
-  bench.pathname = "/repodex_bench";
-  return bench.href;
 }
 
 const corpus = await loadCorpus();

@@ -10,10 +10,17 @@ export interface LeaseLoopOptions<T> {
   pollMs: number;
   /** Takes one due row under a lease, or answers null where nothing is due. */
   lease: () => Promise<T | null>;
-  /** Works on it; must not throw. */
-  handle: (item: T) => Promise<void>;
+  /** How long a row is held without a beat: until then nobody else takes up what a dead process held. */
+  leaseSeconds: number;
+  /** Holds a row for another lease; false when it is no longer ours. */
+  renew: (item: T) => Promise<boolean>;
+  /** Works on it; must not throw. The signal says that the lease is lost, or cannot be confirmed for its length. */
+  handle: (item: T, signal: AbortSignal) => Promise<void>;
   log: Logger;
 }
+
+/** A beat every third of the lease: two may be lost. */
+const BEATS_PER_LEASE = 3;
 
 /** Takes due rows of a table one by one and works on a bounded number of them at a time. */
 export class LeaseLoop<T> {
@@ -64,9 +71,27 @@ export class LeaseLoop<T> {
 
   #take(item: T): void {
     void this.#queue.add(async () => {
-      await this.#options.handle(item);
+      const held = this.#hold(item);
+      await this.#options.handle(item, held.signal);
+      held.end();
       this.#wake.resolve();
     });
+  }
+
+  /** Renews a row's lease until told to end. Times are monotonic milliseconds. */
+  #hold(item: T): { signal: AbortSignal; end(): void } {
+    const { renew, leaseSeconds } = this.#options;
+    const stop = new AbortController();
+    let confirmedAt = performance.now();
+    const beat = async () => {
+      const sentAt = performance.now();
+      if (sentAt - confirmedAt > leaseSeconds * 1000) stop.abort();
+      const renewed = await renew(item).catch(() => null); // the database is away
+      if (renewed === false) stop.abort();
+      if (renewed) confirmedAt = sentAt;
+    };
+    const timer = setInterval(() => void beat(), (leaseSeconds * 1000) / BEATS_PER_LEASE);
+    return { signal: stop.signal, end: () => clearInterval(timer) };
   }
 }
 

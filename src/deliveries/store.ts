@@ -44,7 +44,10 @@ export async function storeDelivery(db: Kysely<Tables>, delivery: Delivery): Pro
   return rows.length > 0;
 }
 
-/** Takes the oldest delivery that is due, or null. */
+/**
+ * Takes the delivery that has been due for the longest, or null. In the index's order, or each claim would sort all
+ * that waits; and without waiting for the disk, since a claim that a crash undoes is only made again.
+ */
 export async function claimDelivery(
   db: Kysely<Tables>,
   options: { leaseSeconds: number },
@@ -54,16 +57,31 @@ export async function claimDelivery(
       select guid from deliveries
       where state = 'pending' and not_before <= clock_timestamp()
         and (lease_until is null or lease_until < clock_timestamp())
-      order by received_at limit 1 for update skip locked
+      order by not_before, received_at limit 1 for update skip locked
     )
     update deliveries d set attempts = d.attempts + 1,
       lease_until = clock_timestamp() + make_interval(secs => ${options.leaseSeconds})
     from due where d.guid = due.guid
-    returning d.guid, d.event, d.payload, d.attempts`.execute(db);
+    returning d.guid, d.event, d.payload, d.attempts, set_config('synchronous_commit', 'off', true)`.execute(
+    db,
+  );
   const delivery = rows[0] ?? null;
   if (delivery === null || delivery.attempts <= MAX_ATTEMPTS) return delivery;
   await postponeDelivery(db, delivery, { error: "Handling it has ended the process again and again." });
   return await claimDelivery(db, options);
+}
+
+/** Holds a claimed delivery for another lease; false when it is settled or somebody else's by now. */
+export async function renewDelivery(
+  db: Kysely<Tables>,
+  { guid, attempts }: ClaimedDelivery,
+  { leaseSeconds }: { leaseSeconds: number },
+): Promise<boolean> {
+  const { rows } = await sql`
+    update deliveries set lease_until = clock_timestamp() + make_interval(secs => ${leaseSeconds})
+    where guid = ${guid} and attempts = ${attempts} and state = 'pending' and lease_until is not null
+    returning 1`.execute(db);
+  return rows.length > 0;
 }
 
 /**

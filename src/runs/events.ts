@@ -1,5 +1,4 @@
 import { type Kysely, sql } from "kysely";
-import { notify } from "../database/notify.ts";
 import type { StoredError, Tables } from "../database/schema.ts";
 
 /** Wakes workers: something may be due. */
@@ -25,12 +24,14 @@ export async function appendEvent(db: Kysely<Tables>, runId: string, event: NewR
   await sql`
     with run as (
       update runs set event_seq = event_seq + 1, version = version + 1 where id = ${runId} returning id, event_seq
+    ),
+    logged as (
+      insert into run_events (run_id, seq, level, kind, message, data, error)
+      select id, event_seq, ${event.level ?? "info"}, ${event.kind}, ${event.message},
+        ${JSON.stringify(event.data ?? {})}::jsonb, ${event.error ? JSON.stringify(event.error) : null}::jsonb
+      from run
     )
-    insert into run_events (run_id, seq, level, kind, message, data, error)
-    select id, event_seq, ${event.level ?? "info"}, ${event.kind}, ${event.message},
-      ${JSON.stringify(event.data ?? {})}::jsonb, ${event.error ? JSON.stringify(event.error) : null}::jsonb
-    from run`.execute(db);
-  await notify(db, CHANGED_CHANNEL, runId);
+    select pg_notify(${CHANGED_CHANNEL}, ${runId}::text)`.execute(db);
 }
 
 /** A run's log after `afterSeq`, oldest first, at most `limit` events. */

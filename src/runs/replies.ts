@@ -9,8 +9,8 @@ import { CHANGED_CHANNEL } from "./events.ts";
 import { nextAttemptAt } from "./next-attempt.ts";
 import { type RunStatus, type RunView, readRun, readStatus } from "./read.ts";
 
-/** A reply must be over before its lease is. */
-const LEASE_SECONDS = 45;
+/** As of reports: the requests of a process that died are over before another takes its place. */
+const LEASE_SECONDS = 15;
 const TIMEOUT_MS = 30_000;
 const POLL_MS = 3_000;
 const CONCURRENCY = 2;
@@ -60,18 +60,20 @@ export function createReplyLoop(options: ReplyLoopOptions): LeaseLoop<LeasedRepl
     channel: CHANGED_CHANNEL,
     concurrency: CONCURRENCY,
     pollMs: POLL_MS,
+    leaseSeconds: LEASE_SECONDS,
     lease: () => leaseReply(options.connection.db),
-    handle: (leased) => settle(leased, options),
+    renew: (leased) => renewReply(options.connection.db, leased),
+    handle: (leased, held) => settle(leased, { ...options, held }),
   });
 }
 
 async function settle(
   leased: LeasedReply,
-  { connection: { db }, replier, log }: ReplyLoopOptions,
+  { connection: { db }, replier, log, held }: ReplyLoopOptions & { held: AbortSignal },
 ): Promise<void> {
   try {
     const reply = await readReply(db, leased.id);
-    const result = await replier.reply(reply, AbortSignal.timeout(TIMEOUT_MS));
+    const result = await replier.reply(reply, AbortSignal.any([held, AbortSignal.timeout(TIMEOUT_MS)]));
     if (result.kind === "unreachable")
       await update(db, leased, { reply_state: "unreachable", reply_error: result.reason });
     else {
@@ -107,6 +109,14 @@ async function leaseReply(db: Kysely<Tables>): Promise<LeasedReply | null> {
       reply_lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
     from due where q.id = due.id returning q.id, q.reply_attempts, q.reply_failures`.execute(db);
   return rows[0] ?? null;
+}
+
+async function renewReply(db: Kysely<Tables>, { id, reply_attempts }: LeasedReply): Promise<boolean> {
+  const { rows } = await sql`
+    update run_requests set reply_lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+    where id = ${id} and reply_attempts = ${reply_attempts} and reply_lease_until is not null
+    returning 1`.execute(db);
+  return rows.length > 0;
 }
 
 async function readReply(db: Kysely<Tables>, requestId: string): Promise<RescanReply> {

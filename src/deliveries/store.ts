@@ -99,15 +99,20 @@ export async function markHandled(trx: Kysely<Tables>, guid: string, outcome: st
   if (!row) throw new DeliveryTaken(guid);
 }
 
-/** Whether GitHub has told, since `since`, that an installation or repositories of it were taken away. */
-export async function isRemovalKnown(
+const TOLD_BY = {
+  added: sql`('installation', 'created'), ('installation_repositories', 'added')`,
+  removed: sql`('installation', 'deleted'), ('installation_repositories', 'removed')`,
+};
+
+/** Whether GitHub has told, since `since`, that an installation or repositories of it were added, or taken away. */
+export async function isToldSince(
   trx: Kysely<Tables>,
-  { installation_id, since }: { installation_id: string; since: Date },
+  told: { installation_id: string; since: Date; what: keyof typeof TOLD_BY },
 ): Promise<boolean> {
   const { rows } = await sql`
     select from deliveries
-    where installation_id = ${installation_id} and received_at >= ${since}
-      and (event, action) in (('installation', 'deleted'), ('installation_repositories', 'removed'))
+    where installation_id = ${told.installation_id} and received_at >= ${told.since}
+      and (event, action) in (${TOLD_BY[told.what]})
     limit 1`.execute(trx);
   return rows.length > 0;
 }

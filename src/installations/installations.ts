@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import type { Tables } from "../database/schema.ts";
 import { cancelRunsOf, requestRun } from "../runs/queue.ts";
+import { reopenReplies } from "../runs/replies.ts";
 import { reopenReports } from "../runs/reporter.ts";
 
 /** An installation as GitHub lists it. Ids are strings. */
@@ -88,6 +89,7 @@ export async function addRepositories(
     await upsertRepository(trx, installationId, facts, { confirmed: true });
     await moveQueuedRun(trx, facts.id, installationId);
     await reopenReports(trx, facts.id);
+    await reopenReplies(trx, facts.id);
     if (facts.archived) continue;
     await requestRun(trx, {
       repository_id: facts.id,

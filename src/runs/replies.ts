@@ -154,6 +154,16 @@ async function update(
     .execute();
 }
 
+/** Access has come back: askers who could not be answered for want of it are answered now. */
+export async function reopenReplies(trx: Kysely<Tables>, repositoryId: string): Promise<void> {
+  await trx
+    .updateTable("run_requests")
+    .set({ reply_state: "open", reply_error: null, reply_not_before: sql<Date>`clock_timestamp()` })
+    .where("repository_id", "=", repositoryId)
+    .where("reply_state", "=", "unreachable")
+    .execute();
+}
+
 /** Records a comment that leads to no run, so that its author is answered all the same. */
 export async function refuseRequest(
   trx: Kysely<Tables>,

@@ -13,7 +13,7 @@ export interface Content {
 
 /** The server's default, at which files are still indexed. */
 export const MAX_FILE_BYTES = 1_048_576;
-const LONG_LINE_CHARACTERS = 300_000;
+const LONG_LINE_BYTES = 300_000;
 const MEGABYTE = 1_000_000;
 
 const KOREAN = [
@@ -114,7 +114,7 @@ function withNul(random: Random): Content {
 /** Characters of one to four bytes, so that cuts by bytes and by characters fall apart. */
 function longLine(random: Random): Content {
   const unit = `${random.below(1_000)}ä한👩‍🚀"\\,`;
-  const line = unit.repeat(Math.ceil(LONG_LINE_CHARACTERS / unit.length));
+  const line = unit.repeat(Math.ceil(LONG_LINE_BYTES / Buffer.byteLength(unit)));
   return utf8(random.pick([line, `${line}\n`, `short\r\n${line}\r\nshort`, `${line}\n${line.slice(5)}`]));
 }
 

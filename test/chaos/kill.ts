@@ -8,6 +8,8 @@ import type { Site, Surroundings } from "./site.ts";
 const TAKEN_UP_WITHIN_MS = 10_000;
 /** How long a scan is held up, and how far into it the kill may come. */
 const INTO_SCAN_MS = 1_500;
+/** Where a scan is held up, so that kills meet all of its stages; GraphQL is asked seldom, so that others are met on the way. */
+const SLOW_ROUTES = ["/repos/{owner}/{repo}/git/trees/{tree_sha}", "tarball", "/graphql"];
 const CLAIMED_WITHIN_MS = 20_000;
 
 type Db = TestDatabase["db"];
@@ -30,7 +32,7 @@ export async function killSome(
   db: Db,
 ): Promise<Killed> {
   const lift = simulator.fault({
-    route: "/repos/{owner}/{repo}/git/trees/{tree_sha}",
+    route: random.pick(SLOW_ROUTES),
     delayMs: INTO_SCAN_MS,
     times: sites.length,
   });
@@ -39,7 +41,7 @@ export async function killSome(
     for (const site of sites) await site.ask("full");
     target = (await untilHeld(db, replicas)) ?? target;
   }
-  await delay(random.below(INTO_SCAN_MS)); // the moment is what chance decides here
+  await delay(random.below(random.pick([100, INTO_SCAN_MS]))); // the moment is what chance decides here
   const victims = random.chance(0.2) ? replicas.all() : [target];
   const names = victims.map(({ child }) => `/${child.pid}/`);
   const held = (await listRunning(db)).filter(({ worker }) => names.some((name) => worker?.includes(name)));

@@ -43,7 +43,7 @@ export async function openSite(
   const { simulator, random } = surroundings;
   const installationId = simulator.addInstallation({ account: name });
   const facts = { installation_id: installationId, git_dir: history.git.dir, name };
-  const site = { repository: simulator.addRepository(facts), removed: false };
+  const site = { repository: simulator.addRepository(facts), removed: false, toldOfRemoval: true };
   const { id } = site.repository;
   const accepted = new Set<string>();
   const comments: SimulatedComment[] = [];
@@ -51,6 +51,11 @@ export async function openSite(
   const waiting: (Pushed & { guid: string })[] = [];
   const delivered: (Pushed & { guid: string })[] = [];
   const deliver = createDeliver(surroundings, accepted);
+
+  /** Redelivered by hand until it arrives. */
+  async function arrive(send: () => Promise<Delivered>): Promise<void> {
+    await until(() => deliver(send), { what: "a delivery to arrive", timeoutMs: DELIVERED_WITHIN_MS });
+  }
 
   async function deliverPush(push: Pushed & { guid: string }): Promise<void> {
     delivered.push(push);
@@ -71,21 +76,18 @@ export async function openSite(
     else if (answer && ![404, 422, 503].includes(answer.status)) throw new Error(`rescan: ${answer.status}`);
   }
 
-  /** Taken out of the installation, and put back at a later call. What is told of it may be told in any order. */
+  /** Taken out of the installation, and put back at a later call. By chance it is told the wrong way round. */
   async function removeOrReturn(): Promise<void> {
+    const tellOfRemoval = () => arrive(() => simulator.deliverRepositoriesRemoved(installationId, [id]));
     site.removed = !site.removed;
     if (site.removed) {
       simulator.removeRepository(id);
-      await until(() => deliver(() => simulator.deliverRepositoriesRemoved(installationId, [id])), {
-        what: "the removal to be delivered",
-        timeoutMs: DELIVERED_WITHIN_MS,
-      });
+      site.toldOfRemoval = random.chance(0.5);
+      if (site.toldOfRemoval) await tellOfRemoval();
     } else {
       site.repository = simulator.addRepository({ ...facts, id });
-      await until(() => deliver(() => simulator.deliverRepositoriesAdded(installationId, [id])), {
-        what: "the return to be delivered",
-        timeoutMs: DELIVERED_WITHIN_MS,
-      });
+      await arrive(() => simulator.deliverRepositoriesAdded(installationId, [id]));
+      if (!site.toldOfRemoval) await tellOfRemoval();
     }
   }
 
@@ -108,13 +110,10 @@ export async function openSite(
     site.repository.tree_limit = undefined;
     for (const pushed of waiting.splice(0)) await deliverPush(pushed);
     const last = { ...(await history.step()), guid: crypto.randomUUID() };
-    await until(() => deliver(() => simulator.deliverPush(id, last)), {
-      what: "the last push to be delivered",
-      timeoutMs: DELIVERED_WITHIN_MS,
-    });
+    await arrive(() => simulator.deliverPush(id, last));
   }
 
-  await deliver(() => simulator.deliverInstallationCreated(installationId));
+  await arrive(() => simulator.deliverInstallationCreated(installationId));
   return {
     history,
     get repository() {

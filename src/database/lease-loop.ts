@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import PQueue from "p-queue";
 import type { Logger } from "pino";
 import type { Connection, Listener } from "./connect.ts";
@@ -19,6 +20,8 @@ export interface LeaseLoopOptions<T> {
   log: Logger;
 }
 
+/** A loop that found nothing looks again no sooner: under load it would be woken hundreds of times a second. */
+const PAUSE_MS = 25;
 /** A beat every third of the lease: two may be lost. */
 const BEATS_PER_LEASE = 3;
 
@@ -55,6 +58,7 @@ export class LeaseLoop<T> {
     const { concurrency, lease, log, pollMs } = this.#options;
     while (!this.#stopping) {
       this.#wake = Promise.withResolvers();
+      let pauseMs = 0;
       try {
         const free = this.#queue.pending + this.#queue.size < concurrency;
         const item = free ? await lease() : null;
@@ -62,9 +66,11 @@ export class LeaseLoop<T> {
           this.#take(item);
           continue;
         }
+        if (free) pauseMs = PAUSE_MS;
       } catch (err) {
         if (!this.#stopping) log.warn({ err }, "due rows could not be read");
       }
+      await delay(pauseMs);
       await eventOrTimeout(this.#wake.promise, pollMs * (0.5 + Math.random()));
     }
   }

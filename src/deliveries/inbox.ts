@@ -16,7 +16,7 @@ const LEASE_SECONDS = 15;
 /** A handler that hangs gives its place up. */
 const HANDLE_TIMEOUT_MS = 90_000;
 const POLL_MS = 3_000;
-const CONCURRENCY = 4;
+const CONCURRENCY = 8;
 
 /**
  * Handles one delivery: GitHub calls first, then one transaction that writes what follows and marks it handled.

@@ -89,7 +89,7 @@ export async function addRepositories(
     await upsertRepository(trx, installationId, facts, { confirmed: true });
     await moveQueuedRun(trx, facts.id, installationId);
     await reopenReports(trx, facts.id);
-    await reopenReplies(trx, facts.id);
+    await reopenReplies(trx, facts.id, { age: "any" });
     if (facts.archived) continue;
     await requestRun(trx, {
       repository_id: facts.id,

@@ -17,7 +17,10 @@ export interface RunEvent {
 }
 
 export type NewRunEvent = Pick<RunEvent, "kind" | "message"> &
-  Partial<Pick<RunEvent, "level" | "data" | "error">>;
+  Partial<Pick<RunEvent, "level" | "data" | "error">> & {
+    /** Something may be due, or a slot free, once the transaction commits. */
+    wakesWorkers?: boolean;
+  };
 
 /** Adds to a run's log and wakes its readers. Takes the run's row lock, so the numbers have no gap. */
 export async function appendEvent(db: Kysely<Tables>, runId: string, event: NewRunEvent): Promise<void> {
@@ -31,7 +34,8 @@ export async function appendEvent(db: Kysely<Tables>, runId: string, event: NewR
         ${JSON.stringify(event.data ?? {})}::jsonb, ${event.error ? JSON.stringify(event.error) : null}::jsonb
       from run
     )
-    select pg_notify(${CHANGED_CHANNEL}, ${runId}::text)`.execute(db);
+    select pg_notify(${CHANGED_CHANNEL}, ${runId}::text),
+      case when ${event.wakesWorkers ?? false} then pg_notify(${DUE_CHANNEL}, '') end`.execute(db);
 }
 
 /** A run's log after `afterSeq`, oldest first, at most `limit` events. */

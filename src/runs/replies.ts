@@ -95,7 +95,7 @@ async function settle(
   }
 }
 
-/** Takes one request whose asker has not heard yet what there is to say, or null. */
+/** Takes one request whose asker has not heard yet what there is to say, or null. In the order of the index of open ones. */
 async function leaseReply(db: Kysely<Tables>): Promise<LeasedReply | null> {
   const { rows } = await sql<LeasedReply>`
     with due as (
@@ -103,7 +103,7 @@ async function leaseReply(db: Kysely<Tables>): Promise<LeasedReply | null> {
       where q.reply_state = 'open' and q.reply_not_before <= clock_timestamp()
         and (q.reply_lease_until is null or q.reply_lease_until < clock_timestamp())
         and (q.replied is null or r.finished_at is not null)
-      order by q.id limit 1 for update of q skip locked
+      order by q.reply_not_before limit 1 for update of q skip locked
     )
     update run_requests q set reply_attempts = q.reply_attempts + 1,
       reply_lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
@@ -154,13 +154,23 @@ async function update(
     .execute();
 }
 
-/** Access has come back: askers who could not be answered for want of it are answered now. */
-export async function reopenReplies(trx: Kysely<Tables>, repositoryId: string): Promise<void> {
+/**
+ * Access has come back: askers who could not be answered for want of it, and are not older than `age`, are answered now.
+ * Without an end to that, a comment that was deleted would be looked for at every scan.
+ */
+export async function reopenReplies(
+  trx: Kysely<Tables>,
+  repositoryId: string,
+  { age }: { age: "1 day" | "any" },
+): Promise<void> {
   await trx
     .updateTable("run_requests")
     .set({ reply_state: "open", reply_error: null, reply_not_before: sql<Date>`clock_timestamp()` })
     .where("repository_id", "=", repositoryId)
     .where("reply_state", "=", "unreachable")
+    .$if(age !== "any", (query) =>
+      query.where(sql<boolean>`created_at > clock_timestamp() - ${age}::interval`),
+    )
     .execute();
 }
 

@@ -132,10 +132,11 @@ interface RunCounts {
   finished: number;
 }
 
+/** A finished scan is also one that left the rest to its follow-up, since the head had moved on meanwhile. */
 async function countRuns(db: Kysely<Tables>): Promise<RunCounts[]> {
   const { rows } = await sql<RunCounts>`
     select p.id as repository_id, p.indexed_commit, count(*)::int as runs,
-      (count(*) filter (where r.state = 'succeeded'))::int as finished
+      (count(*) filter (where r.state = 'succeeded' or (r.state = 'superseded' and r.head_sha is not null)))::int as finished
     from repositories p join runs r on r.repository_id = p.id group by p.id`.execute(db);
   return rows;
 }

@@ -12,7 +12,7 @@ export interface Content {
 }
 
 /** The server's default, at which files are still indexed. */
-export const MAX_FILE_BYTES = 1_048_576;
+const MAX_FILE_BYTES = 1_048_576;
 const LONG_LINE_BYTES = 300_000;
 const MEGABYTE = 1_000_000;
 

@@ -45,13 +45,22 @@ async function prepare(): Promise<Surroundings & { sites: Site[] }> {
   return { simulator, replicas, sites, random: createRandom(SEED) };
 }
 
-/** The same commit, indexed by an app that has never seen it before. */
-async function readFreshIndex(site: Site, { simulator }: Surroundings): Promise<unknown[]> {
-  const { installation_id, git_dir, name } = site.repository;
-  const fresh = simulator.addRepository({ installation_id, git_dir, name: `${name}-fresh` });
-  await simulator.deliverRepositoriesAdded(installation_id, [fresh.id]);
+/** The same commits, indexed by an app that has never seen them before; by the ids of the sites' repositories. */
+async function indexAfresh({
+  simulator,
+  sites,
+}: Surroundings & { sites: Site[] }): Promise<Map<number, unknown[]>> {
+  const fresh = new Map<number, number>();
+  for (const { repository } of sites) {
+    const { installation_id, git_dir, name } = repository;
+    const { id } = simulator.addRepository({ installation_id, git_dir, name: `${name}-fresh` });
+    await simulator.deliverRepositoriesAdded(installation_id, [id]);
+    fresh.set(repository.id, id);
+  }
   await untilStill();
-  return await readIndex(database.db, fresh.id);
+  const indexes = new Map<number, unknown[]>();
+  for (const [id, freshId] of fresh) indexes.set(id, await readIndex(database.db, freshId));
+  return indexes;
 }
 
 async function untilStill(): Promise<void> {
@@ -75,16 +84,18 @@ test(
       else await delay(random.below(PAUSE_MS)); // the moment is what chance decides here
     }
     for (const site of sites) await site.settle();
+    const settledAt = performance.now();
     await untilStill();
+    console.log(`still ${((performance.now() - settledAt) / 1000).toFixed(0)} s after the last push`);
 
     console.table(killed);
+    const fresh = await indexAfresh(chaos);
     const rows = [];
     for (const site of sites) {
       const { files } = await expectIndex(database.db, site);
       await expectAnswers(database.db, site, simulator);
       const checks = await expectCheckRuns(database.db, site, simulator);
-      const index = await readIndex(database.db, site.repository.id);
-      expect(index).toEqual(await readFreshIndex(site, chaos));
+      expect(await readIndex(database.db, site.repository.id)).toEqual(fresh.get(site.repository.id));
       const { accepted, comments, promised, repository } = site;
       rows.push({
         repository: repository.full_name,

@@ -21,7 +21,7 @@ import { RunChanges } from "./http/run-changes.ts";
 import { refreshRepository } from "./installations/installations.ts";
 import type { Perform } from "./runs/execute.ts";
 import { finishRun, setHead } from "./runs/queue.ts";
-import { createReplyLoop } from "./runs/replies.ts";
+import { createReplyLoop, reopenReplies } from "./runs/replies.ts";
 import { createReportLoop, reopenReports } from "./runs/reporter.ts";
 import { deleteOldRefusals, deleteOldRuns } from "./runs/retention.ts";
 import { Worker } from "./runs/worker.ts";
@@ -184,7 +184,9 @@ function createPerform(
       limits: { maxFileBytes, maxRepositoryBytes },
       async onSeen(seen) {
         await refreshRepository(connection.db, seen);
-        if (!seen.archived) await reopenReports(connection.db, seen.id);
+        if (seen.archived) return;
+        await reopenReports(connection.db, seen.id);
+        await reopenReplies(connection.db, seen.id, { age: "1 day" });
       },
     });
     await scanRepository(run, {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import PQueue from "p-queue";
 import type { Logger } from "pino";
 import type { Connection, Listener } from "./connect.ts";
@@ -10,10 +11,19 @@ export interface LeaseLoopOptions<T> {
   pollMs: number;
   /** Takes one due row under a lease, or answers null where nothing is due. */
   lease: () => Promise<T | null>;
-  /** Works on it; must not throw. */
-  handle: (item: T) => Promise<void>;
+  /** How long a row is held without a beat: until then nobody else takes up what a dead process held. */
+  leaseSeconds: number;
+  /** Holds a row for another lease; false when it is no longer ours. */
+  renew: (item: T) => Promise<boolean>;
+  /** Works on it; must not throw. The signal says that the lease is lost, or cannot be confirmed for its length. */
+  handle: (item: T, signal: AbortSignal) => Promise<void>;
   log: Logger;
 }
+
+/** A loop that found nothing looks again no sooner: under load it would be woken hundreds of times a second. */
+const PAUSE_MS = 25;
+/** A beat every third of the lease: two may be lost. */
+const BEATS_PER_LEASE = 3;
 
 /** Takes due rows of a table one by one and works on a bounded number of them at a time. */
 export class LeaseLoop<T> {
@@ -48,6 +58,7 @@ export class LeaseLoop<T> {
     const { concurrency, lease, log, pollMs } = this.#options;
     while (!this.#stopping) {
       this.#wake = Promise.withResolvers();
+      let pauseMs = 0;
       try {
         const free = this.#queue.pending + this.#queue.size < concurrency;
         const item = free ? await lease() : null;
@@ -55,18 +66,38 @@ export class LeaseLoop<T> {
           this.#take(item);
           continue;
         }
+        if (free) pauseMs = PAUSE_MS;
       } catch (err) {
         if (!this.#stopping) log.warn({ err }, "due rows could not be read");
       }
+      await delay(pauseMs);
       await eventOrTimeout(this.#wake.promise, pollMs * (0.5 + Math.random()));
     }
   }
 
   #take(item: T): void {
     void this.#queue.add(async () => {
-      await this.#options.handle(item);
+      const held = this.#hold(item);
+      await this.#options.handle(item, held.signal);
+      held.end();
       this.#wake.resolve();
     });
+  }
+
+  /** Renews a row's lease until told to end. Times are monotonic milliseconds. */
+  #hold(item: T): { signal: AbortSignal; end(): void } {
+    const { renew, leaseSeconds } = this.#options;
+    const stop = new AbortController();
+    let confirmedAt = performance.now();
+    const beat = async () => {
+      const sentAt = performance.now();
+      if (sentAt - confirmedAt > leaseSeconds * 1000) stop.abort();
+      const renewed = await renew(item).catch(() => null); // the database is away
+      if (renewed === false) stop.abort();
+      if (renewed) confirmedAt = sentAt;
+    };
+    const timer = setInterval(() => void beat(), (leaseSeconds * 1000) / BEATS_PER_LEASE);
+    return { signal: stop.signal, end: () => clearInterval(timer) };
   }
 }
 

@@ -8,14 +8,15 @@ import {
   DeliveryTaken,
   markIgnored,
   postponeDelivery,
+  renewDelivery,
 } from "./store.ts";
 
-/** Longer than any handler's GitHub calls may take. */
-const LEASE_SECONDS = 120;
-/** A handler that hangs gives its place up well before its lease ends. */
+/** How long what a dead process was handling waits for another. */
+const LEASE_SECONDS = 15;
+/** A handler that hangs gives its place up. */
 const HANDLE_TIMEOUT_MS = 90_000;
 const POLL_MS = 3_000;
-const CONCURRENCY = 4;
+const CONCURRENCY = 8;
 
 /**
  * Handles one delivery: GitHub calls first, then one transaction that writes what follows and marks it handled.
@@ -36,7 +37,9 @@ export function createInbox(options: InboxOptions): LeaseLoop<ClaimedDelivery> {
     channel: DELIVERIES_CHANNEL,
     concurrency: CONCURRENCY,
     pollMs: POLL_MS,
+    leaseSeconds: LEASE_SECONDS,
     lease: () => claimDelivery(options.connection.db, { leaseSeconds: LEASE_SECONDS }),
+    renew: (delivery) => renewDelivery(options.connection.db, delivery, { leaseSeconds: LEASE_SECONDS }),
     handle: (delivery) => settle(delivery, options),
   });
 }

@@ -45,7 +45,10 @@ export async function storeDelivery(db: Kysely<Tables>, delivery: Delivery): Pro
   return rows.length > 0;
 }
 
-/** Takes the oldest delivery that is due, or null. */
+/**
+ * Takes the delivery that has been due for the longest, or null. In the index's order, or each claim would sort all
+ * that waits; and without waiting for the disk, since a claim that a crash undoes is only made again.
+ */
 export async function claimDelivery(
   db: Kysely<Tables>,
   options: { leaseSeconds: number },
@@ -55,16 +58,31 @@ export async function claimDelivery(
       select guid from deliveries
       where state = 'pending' and not_before <= clock_timestamp()
         and (lease_until is null or lease_until < clock_timestamp())
-      order by received_at limit 1 for update skip locked
+      order by not_before, received_at limit 1 for update skip locked
     )
     update deliveries d set attempts = d.attempts + 1,
       lease_until = clock_timestamp() + make_interval(secs => ${options.leaseSeconds})
     from due where d.guid = due.guid
-    returning d.guid, d.event, d.payload, d.attempts`.execute(db);
+    returning d.guid, d.event, d.payload, d.attempts, set_config('synchronous_commit', 'off', true)`.execute(
+    db,
+  );
   const delivery = rows[0] ?? null;
   if (delivery === null || delivery.attempts <= MAX_ATTEMPTS) return delivery;
   await postponeDelivery(db, delivery, { error: "Handling it has ended the process again and again." });
   return await claimDelivery(db, options);
+}
+
+/** Holds a claimed delivery for another lease; false when it is settled or somebody else's by now. */
+export async function renewDelivery(
+  db: Kysely<Tables>,
+  { guid, attempts }: ClaimedDelivery,
+  { leaseSeconds }: { leaseSeconds: number },
+): Promise<boolean> {
+  const { rows } = await sql`
+    update deliveries set lease_until = clock_timestamp() + make_interval(secs => ${leaseSeconds})
+    where guid = ${guid} and attempts = ${attempts} and state = 'pending' and lease_until is not null
+    returning 1`.execute(db);
+  return rows.length > 0;
 }
 
 /**
@@ -82,15 +100,20 @@ export async function markHandled(trx: Kysely<Tables>, guid: string, outcome: st
   if (!row) throw new DeliveryTaken(guid);
 }
 
-/** Whether GitHub has told, since `since`, that an installation or repositories of it were taken away. */
-export async function isRemovalKnown(
+const TOLD_BY = {
+  added: sql`('installation', 'created'), ('installation_repositories', 'added')`,
+  removed: sql`('installation', 'deleted'), ('installation_repositories', 'removed')`,
+};
+
+/** Whether GitHub has told, since `since`, that an installation or repositories of it were added, or taken away. */
+export async function isToldSince(
   trx: Kysely<Tables>,
-  { installation_id, since }: { installation_id: string; since: Date },
+  told: { installation_id: string; since: Date; what: keyof typeof TOLD_BY },
 ): Promise<boolean> {
   const { rows } = await sql`
     select from deliveries
-    where installation_id = ${installation_id} and received_at >= ${since}
-      and (event, action) in (('installation', 'deleted'), ('installation_repositories', 'removed'))
+    where installation_id = ${told.installation_id} and received_at >= ${told.since}
+      and (event, action) in (${TOLD_BY[told.what]})
     limit 1`.execute(trx);
   return rows.length > 0;
 }

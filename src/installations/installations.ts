@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import type { Tables } from "../database/schema.ts";
 import { cancelRunsOf, requestRun } from "../runs/queue.ts";
+import { reopenReplies } from "../runs/replies.ts";
 import { reopenReports } from "../runs/reporter.ts";
 
 /** An installation as GitHub lists it. Ids are strings. */
@@ -38,19 +39,29 @@ export async function confirmInstallation(trx: Kysely<Tables>, facts: Installati
 
 /**
  * Makes sure that an event's installation is known. An event may be late, so it is only noted as unconfirmed,
- * and one that was removed stays removed.
+ * and one that was removed stays removed. Until the transaction ends nothing is added to it or removed from it;
+ * other events of it go on beside this one.
  */
 export async function noteInstallation(
   trx: Kysely<Tables>,
   facts: InstallationFacts,
 ): Promise<{ removed: boolean }> {
+  const read = () =>
+    trx
+      .selectFrom("installations")
+      .select("removed_at")
+      .where("id", "=", facts.id)
+      .forShare()
+      .executeTakeFirst();
+  const known = await read();
+  if (known) return { removed: known.removed_at !== null };
   await trx
     .insertInto("installations")
     .values({ ...facts, confirmed: false })
     .onConflict((conflict) => conflict.column("id").doNothing())
     .execute();
-  const installation = await lockInstallation(trx, facts.id);
-  return { removed: installation?.removed_at != null };
+  const noted = await read();
+  return { removed: noted?.removed_at != null };
 }
 
 /** Holds an installation until the transaction ends: what is added to it and removed from it happens in turn. */
@@ -78,6 +89,7 @@ export async function addRepositories(
     await upsertRepository(trx, installationId, facts, { confirmed: true });
     await moveQueuedRun(trx, facts.id, installationId);
     await reopenReports(trx, facts.id);
+    await reopenReplies(trx, facts.id, { age: "any" });
     if (facts.archived) continue;
     await requestRun(trx, {
       repository_id: facts.id,
@@ -103,14 +115,31 @@ async function moveQueuedRun(
 
 /**
  * Makes sure that an event's repository is known, by its numeric id, and up to date in name and visibility.
- * Never brings back one that was removed. Answers whether it may be read.
+ * Never brings back one that was removed. Answers whether it may be read. Where nothing is new its row is not
+ * touched: a scan that publishes holds it.
  */
 export async function noteRepository(
   trx: Kysely<Tables>,
   installationId: string,
   facts: RepositoryFacts,
 ): Promise<{ removed: boolean }> {
+  const known = await trx
+    .selectFrom("repositories")
+    .select(["owner", "name", "private", "archived", "default_branch", "removed_at"])
+    .where("id", "=", facts.id)
+    .executeTakeFirst();
+  if (known && isUpToDate(known, facts)) return { removed: known.removed_at !== null };
   return await upsertRepository(trx, installationId, facts, { confirmed: false });
+}
+
+function isUpToDate(known: Omit<RepositoryFacts, "id">, facts: RepositoryFacts): boolean {
+  return (
+    known.owner === facts.owner &&
+    known.name === facts.name &&
+    known.private === facts.private &&
+    known.archived === facts.archived &&
+    known.default_branch === (facts.default_branch ?? known.default_branch)
+  );
 }
 
 async function upsertRepository(

@@ -1,5 +1,4 @@
 import { type Kysely, sql } from "kysely";
-import { notify } from "../database/notify.ts";
 import type { StoredError, Tables } from "../database/schema.ts";
 
 /** Wakes workers: something may be due. */
@@ -18,19 +17,25 @@ export interface RunEvent {
 }
 
 export type NewRunEvent = Pick<RunEvent, "kind" | "message"> &
-  Partial<Pick<RunEvent, "level" | "data" | "error">>;
+  Partial<Pick<RunEvent, "level" | "data" | "error">> & {
+    /** Something may be due, or a slot free, once the transaction commits. */
+    wakesWorkers?: boolean;
+  };
 
 /** Adds to a run's log and wakes its readers. Takes the run's row lock, so the numbers have no gap. */
 export async function appendEvent(db: Kysely<Tables>, runId: string, event: NewRunEvent): Promise<void> {
   await sql`
     with run as (
       update runs set event_seq = event_seq + 1, version = version + 1 where id = ${runId} returning id, event_seq
+    ),
+    logged as (
+      insert into run_events (run_id, seq, level, kind, message, data, error)
+      select id, event_seq, ${event.level ?? "info"}, ${event.kind}, ${event.message},
+        ${JSON.stringify(event.data ?? {})}::jsonb, ${event.error ? JSON.stringify(event.error) : null}::jsonb
+      from run
     )
-    insert into run_events (run_id, seq, level, kind, message, data, error)
-    select id, event_seq, ${event.level ?? "info"}, ${event.kind}, ${event.message},
-      ${JSON.stringify(event.data ?? {})}::jsonb, ${event.error ? JSON.stringify(event.error) : null}::jsonb
-    from run`.execute(db);
-  await notify(db, CHANGED_CHANNEL, runId);
+    select pg_notify(${CHANGED_CHANNEL}, ${runId}::text),
+      case when ${event.wakesWorkers ?? false} then pg_notify(${DUE_CHANNEL}, '') end`.execute(db);
 }
 
 /** A run's log after `afterSeq`, oldest first, at most `limit` events. */

@@ -1,9 +1,8 @@
 import { type Kysely, sql } from "kysely";
 import { byDatabaseClock } from "../database/clock.ts";
 import { type Connection, transaction } from "../database/connect.ts";
-import { notify } from "../database/notify.ts";
 import type { RunMode, RunProgress, RunTrigger, StoredError, Tables } from "../database/schema.ts";
-import { appendEvent, CHANGED_CHANNEL, DUE_CHANNEL } from "./events.ts";
+import { appendEvent, CHANGED_CHANNEL } from "./events.ts";
 import { backoffMs, isAskedByPerson, type Lease, LeaseLost, PRIORITY, type RunTimings } from "./run.ts";
 
 const UNIQUE_VIOLATION = "23505";
@@ -93,8 +92,8 @@ async function recordRequest(
     kind: answer.outcome === "joined" ? "run.joined" : "run.queued",
     message: answer.outcome === "joined" ? "One more request joined this run." : "Waiting for a worker.",
     data: { trigger: request.trigger, mode: request.mode, requested_by: request.requested_by ?? null },
+    wakesWorkers: true,
   });
-  await notify(trx, DUE_CHANNEL);
 }
 
 /** Makes sure that a run's state will be reported on a head. */
@@ -264,8 +263,8 @@ export async function finishRun(
     kind: "run.completed",
     message: result.message,
     data: { state: "succeeded", ...result.data },
+    wakesWorkers: true,
   });
-  await notify(trx, DUE_CHANNEL);
 }
 
 /** Why a run is given back. Only a failure spends its retry budget. */
@@ -388,8 +387,8 @@ async function releaseLocked(
     message: failed ? `Attempt ${failures} of ${run.max_failures} failed: ${why}` : why,
     data: { failures, max_failures: run.max_failures },
     error: failed ? release.error : null,
+    wakesWorkers: true,
   });
-  await notify(trx, DUE_CHANNEL);
   return "queued";
 }
 
@@ -410,8 +409,8 @@ async function endFailed(
     message: error.message,
     data: { state: "failed", failures },
     error,
+    wakesWorkers: true,
   });
-  await notify(trx, DUE_CHANNEL);
   return "failed";
 }
 
@@ -445,8 +444,8 @@ async function endSuperseded(
   await appendEvent(trx, successor, {
     kind: "run.inherited",
     message: `Takes over from run ${run.id}: ${why}`,
+    wakesWorkers: true,
   });
-  await notify(trx, DUE_CHANNEL);
   return "superseded";
 }
 
@@ -460,8 +459,8 @@ async function endCancelled(trx: Kysely<Tables>, runId: string, by: string | nul
     kind: "run.completed",
     message: by ? `Cancelled by ${by}.` : "Cancelled.",
     data: { state: "cancelled" },
+    wakesWorkers: true,
   });
-  await notify(trx, DUE_CHANNEL);
   return "cancelled";
 }
 

@@ -9,8 +9,8 @@ import { CHANGED_CHANNEL } from "./events.ts";
 import { nextAttemptAt } from "./next-attempt.ts";
 import { type RunStatus, type RunView, readRun, readStatus } from "./read.ts";
 
-/** A reply must be over before its lease is. */
-const LEASE_SECONDS = 45;
+/** As of reports: the requests of a process that died are over before another takes its place. */
+const LEASE_SECONDS = 15;
 const TIMEOUT_MS = 30_000;
 const POLL_MS = 3_000;
 const CONCURRENCY = 2;
@@ -60,18 +60,20 @@ export function createReplyLoop(options: ReplyLoopOptions): LeaseLoop<LeasedRepl
     channel: CHANGED_CHANNEL,
     concurrency: CONCURRENCY,
     pollMs: POLL_MS,
+    leaseSeconds: LEASE_SECONDS,
     lease: () => leaseReply(options.connection.db),
-    handle: (leased) => settle(leased, options),
+    renew: (leased) => renewReply(options.connection.db, leased),
+    handle: (leased, held) => settle(leased, { ...options, held }),
   });
 }
 
 async function settle(
   leased: LeasedReply,
-  { connection: { db }, replier, log }: ReplyLoopOptions,
+  { connection: { db }, replier, log, held }: ReplyLoopOptions & { held: AbortSignal },
 ): Promise<void> {
   try {
     const reply = await readReply(db, leased.id);
-    const result = await replier.reply(reply, AbortSignal.timeout(TIMEOUT_MS));
+    const result = await replier.reply(reply, AbortSignal.any([held, AbortSignal.timeout(TIMEOUT_MS)]));
     if (result.kind === "unreachable")
       await update(db, leased, { reply_state: "unreachable", reply_error: result.reason });
     else {
@@ -93,7 +95,7 @@ async function settle(
   }
 }
 
-/** Takes one request whose asker has not heard yet what there is to say, or null. */
+/** Takes one request whose asker has not heard yet what there is to say, or null. In the order of the index of open ones. */
 async function leaseReply(db: Kysely<Tables>): Promise<LeasedReply | null> {
   const { rows } = await sql<LeasedReply>`
     with due as (
@@ -101,12 +103,20 @@ async function leaseReply(db: Kysely<Tables>): Promise<LeasedReply | null> {
       where q.reply_state = 'open' and q.reply_not_before <= clock_timestamp()
         and (q.reply_lease_until is null or q.reply_lease_until < clock_timestamp())
         and (q.replied is null or r.finished_at is not null)
-      order by q.id limit 1 for update of q skip locked
+      order by q.reply_not_before limit 1 for update of q skip locked
     )
     update run_requests q set reply_attempts = q.reply_attempts + 1,
       reply_lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
     from due where q.id = due.id returning q.id, q.reply_attempts, q.reply_failures`.execute(db);
   return rows[0] ?? null;
+}
+
+async function renewReply(db: Kysely<Tables>, { id, reply_attempts }: LeasedReply): Promise<boolean> {
+  const { rows } = await sql`
+    update run_requests set reply_lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+    where id = ${id} and reply_attempts = ${reply_attempts} and reply_lease_until is not null
+    returning 1`.execute(db);
+  return rows.length > 0;
 }
 
 async function readReply(db: Kysely<Tables>, requestId: string): Promise<RescanReply> {
@@ -141,6 +151,26 @@ async function update(
     .set({ ...values, reply_lease_until: null })
     .where("id", "=", leased.id)
     .where("reply_attempts", "=", leased.reply_attempts)
+    .execute();
+}
+
+/**
+ * Access has come back: askers who could not be answered for want of it, and are not older than `age`, are answered now.
+ * Without an end to that, a comment that was deleted would be looked for at every scan.
+ */
+export async function reopenReplies(
+  trx: Kysely<Tables>,
+  repositoryId: string,
+  { age }: { age: "1 day" | "any" },
+): Promise<void> {
+  await trx
+    .updateTable("run_requests")
+    .set({ reply_state: "open", reply_error: null, reply_not_before: sql<Date>`clock_timestamp()` })
+    .where("repository_id", "=", repositoryId)
+    .where("reply_state", "=", "unreachable")
+    .$if(age !== "any", (query) =>
+      query.where(sql<boolean>`created_at > clock_timestamp() - ${age}::interval`),
+    )
     .execute();
 }
 

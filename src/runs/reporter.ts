@@ -8,8 +8,11 @@ import { CHANGED_CHANNEL } from "./events.ts";
 import { nextAttemptAt } from "./next-attempt.ts";
 import { type RunView, readRun } from "./read.ts";
 
-/** A report must be over before its lease is: else two replicas write the same check run. */
-const LEASE_SECONDS = 45;
+/**
+ * Of a process that died another takes over after so long at most, and after two thirds of it at least: GitHub ends
+ * requests after ten seconds (docs.github.com, "Troubleshooting the REST API"), so none of the dead is under way then.
+ */
+const LEASE_SECONDS = 15;
 const TIMEOUT_MS = 30_000;
 /** A running run is reported at most this often. */
 const PACE_SECONDS = 5;
@@ -76,14 +79,16 @@ export function createReportLoop(options: ReportLoopOptions): LeaseLoop<LeasedRe
     channel: CHANGED_CHANNEL,
     concurrency: CONCURRENCY,
     pollMs: POLL_MS,
+    leaseSeconds: LEASE_SECONDS,
     lease: () => leaseReport(options.connection.db),
-    handle: (leased) => settle(leased, options),
+    renew: (leased) => renewReport(options.connection.db, leased),
+    handle: (leased, held) => settle(leased, { ...options, held }),
   });
 }
 
 async function settle(
   leased: LeasedReport,
-  { connection: { db }, reporter, ...options }: ReportLoopOptions,
+  { connection: { db }, reporter, held, ...options }: ReportLoopOptions & { held: AbortSignal },
 ): Promise<void> {
   const log = options.log.child({ run_id: leased.run_id, head_sha: leased.head_sha });
   try {
@@ -91,7 +96,7 @@ async function settle(
     if (!report) return await closeReport(db, leased, "Its repository was removed.");
     if (report.run.reason_code === "renamed_away")
       return await closeReport(db, leased, report.run.reason ?? "");
-    const result = await reporter.report(report, AbortSignal.timeout(TIMEOUT_MS));
+    const result = await reporter.report(report, AbortSignal.any([held, AbortSignal.timeout(TIMEOUT_MS)]));
     if (result.kind === "unreachable") await closeReport(db, leased, result.reason, result.mayReturn);
     else await recordReport(db, leased, { version: report.run.version, ...result });
   } catch (err) {
@@ -103,6 +108,7 @@ async function settle(
 /**
  * Takes one report that lags behind its run, or null. A background run is first reported when it has ended or
  * goes on for long: GitHub allows 500 such writes an hour, and an organisation may have thousands of repositories.
+ * Heads that were replaced come last: a burst of pushes leaves many, and the newest commit must not wait for them.
  */
 async function leaseReport(db: Kysely<Tables>): Promise<LeasedReport | null> {
   const { rows } = await sql<LeasedReport>`
@@ -120,7 +126,7 @@ async function leaseReport(db: Kysely<Tables>): Promise<LeasedReport | null> {
             or (r.stage = 'starting' and r.epoch = 1)
           ))
         )
-      order by r.priority desc, c.not_before limit 1
+      order by c.replaced_by_sha is not null, r.priority desc, c.not_before limit 1
       for update of c skip locked
     )
     update check_reports c set attempts = c.attempts + 1,
@@ -191,6 +197,13 @@ async function countSkipped(
 function ownedReport(leased: LeasedReport) {
   return sql<boolean>`run_id = ${leased.run_id} and head_sha = ${leased.head_sha} and attempts = ${leased.attempts}
     and state = 'open'`;
+}
+
+async function renewReport(db: Kysely<Tables>, leased: LeasedReport): Promise<boolean> {
+  const { rows } = await sql`
+    update check_reports set lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+    where ${ownedReport(leased)} and lease_until is not null returning 1`.execute(db);
+  return rows.length > 0;
 }
 
 async function recordReport(

@@ -60,18 +60,3 @@ export async function startBenchApp(
     },
   };
 }
-
-/** Drops and makes anew the database "repodex_bench" of a server, and answers its address. */
-export async function recreateDatabase(server: string): Promise<string> {
-  const { default: pg } = await import("pg");
-  const client = new pg.Client({ connectionString: server });
-  await client.connect();
-  await client.query("drop database if exists repodex_bench with (force)");
-  await client.query(
-    "create database repodex_bench template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C.UTF-8'",
-  );
-  await client.end();
-  const database = new URL(server);
-  database.pathname = "/repodex_bench";
-  return database.href;
-}

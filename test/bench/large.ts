@@ -2,7 +2,8 @@ import { startSimulator } from "../simulator/simulator.ts";
 import { createRepository, type TestRepository } from "../support/git.ts";
 import { createRandom } from "../support/random.ts";
 import { until } from "../support/wait.ts";
-import { type BenchApp, recreateDatabase, startBenchApp } from "./app.ts";
+import { type BenchApp, startBenchApp } from "./app.ts";
+import { recreate } from "./database.ts";
 
 /**
  * `npm run bench:large`: first scan and small pushes of a repository of very many files (FILES, 50,000 unless set),
@@ -67,10 +68,7 @@ async function push(git: TestRepository, step: number): Promise<{ before: string
 async function measure(git: TestRepository, treeLimit?: typeof WHOLE): Promise<Row[]> {
   const simulator = await startSimulator(treeLimit ? { treeLimit } : {});
   const server = process.env.BENCH_DATABASE_URL;
-  const app = await startBenchApp(
-    simulator,
-    server ? { DATABASE_URL: await recreateDatabase(server) } : undefined,
-  );
+  const app = await startBenchApp(simulator, server ? { DATABASE_URL: await recreate(server) } : undefined);
   const tree = treeLimit ? "whole tree" : "truncated tree";
   try {
     const installation_id = simulator.addInstallation();

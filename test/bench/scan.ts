@@ -5,8 +5,9 @@ import { chunkText } from "../../src/scan/chunk.ts";
 import { classifyBlob } from "../../src/scan/classify.ts";
 import { gitBlobSha } from "../../src/scan/manifest.ts";
 import { startSimulator } from "../simulator/simulator.ts";
-import { recreateDatabase, startBenchApp } from "./app.ts";
+import { startBenchApp } from "./app.ts";
 import { type Corpus, loadCorpus } from "./corpus.ts";
+import { recreate } from "./database.ts";
 
 /**
  * `npm run bench:scan`: a whole first scan against the floor, which is reading, verifying, decoding and cutting the
@@ -135,8 +136,7 @@ const rows = [rowOf("floor", corpus, { seconds: floor, floor })];
 const details: Record<string, Measured["stages"]> = {};
 const server = process.env.BENCH_DATABASE_URL;
 for (const what of server ? ["PostgreSQL", "embedded"] : ["embedded"]) {
-  const environment =
-    server && what === "PostgreSQL" ? { DATABASE_URL: await recreateDatabase(server) } : undefined;
+  const environment = server && what === "PostgreSQL" ? { DATABASE_URL: await recreate(server) } : undefined;
   const measured = await measureScan(corpus, environment ?? {});
   rows.push(rowOf(what, corpus, { seconds: measured.seconds, floor, measured }));
   details[what] = measured.stages;

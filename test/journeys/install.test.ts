@@ -79,17 +79,50 @@ describe("an installation", () => {
   test("loses and gains repositories", async () => {
     const journey = await startJourney(database);
     await journey.install();
+    const { simulator, installationId, repositoryId: id, git } = journey;
 
-    await journey.simulator.deliverRepositoriesRemoved(journey.installationId, [journey.repositoryId]);
+    simulator.removeRepository(id);
+    await simulator.deliverRepositoriesRemoved(installationId, [id]);
     await journey.untilStill();
     const gone = await journey.get<{ data: unknown[] }>("/api/v1/repositories");
-    await journey.simulator.deliverRepositoriesAdded(journey.installationId, [journey.repositoryId]);
+    simulator.addRepository({ id, installation_id: installationId, git_dir: git.dir, name: "hello" });
+    await simulator.deliverRepositoriesAdded(installationId, [id]);
     await journey.untilStill();
     const back = await journey.get<{ data: { running: RunJson | null }[] }>("/api/v1/repositories");
 
     expect(gone.data).toHaveLength(0);
     expect(back.data).toHaveLength(1);
     await journey.expectTruth();
+  });
+
+  test("keeps a repository that was removed and added again, whichever it hears of last", async () => {
+    const journey = await startJourney(database);
+    await journey.install();
+    const { simulator, installationId, repositoryId } = journey;
+
+    await simulator.deliverRepositoriesAdded(installationId, [repositoryId]);
+    await journey.untilStill();
+    await simulator.deliverRepositoriesRemoved(installationId, [repositoryId]);
+    await journey.untilStill();
+
+    const outcomes = await database.db.selectFrom("deliveries").select("outcome").execute();
+    expect((await journey.get<{ data: unknown[] }>("/api/v1/repositories")).data).toHaveLength(1);
+    expect(outcomes.map(({ outcome }) => outcome)).toContain(
+      "0 of 1 removed repositories are gone: hidden, their runs cancelled.",
+    );
+  });
+
+  test("hides what it is told was removed, even if GitHub will not say what is left", async () => {
+    const journey = await startJourney(database);
+    await journey.install();
+    const { simulator, installationId, repositoryId } = journey;
+    simulator.removeRepository(repositoryId);
+    simulator.fault({ route: "/installation/repositories", status: 403, times: 10 });
+
+    await simulator.deliverRepositoriesRemoved(installationId, [repositoryId]);
+    await journey.untilStill();
+
+    expect((await journey.get<{ data: unknown[] }>("/api/v1/repositories")).data).toEqual([]);
   });
 
   test("does not bring back what is removed while it is being listed", async () => {

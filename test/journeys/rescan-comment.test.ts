@@ -53,6 +53,45 @@ describe("a /rescan comment", () => {
     expect(journey.simulator.violations).toEqual([]);
   });
 
+  test("is answered after all when its repository was removed before the answer, and returns", async () => {
+    const journey = await startJourney(database);
+    await journey.install();
+    const { simulator, installationId, repositoryId: id, git } = journey;
+    simulator.fault({
+      route: "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions",
+      delayMs: 1_000,
+    });
+    const asked = await comment(journey, "/rescan full");
+    await journey.untilStatus("the scan to begin", ({ running }) => running?.mode === "full");
+    simulator.removeRepository(id);
+    await simulator.deliverRepositoriesRemoved(installationId, [id]);
+    await journey.untilStill();
+    const unanswered = replies(journey);
+
+    simulator.addRepository({ id, installation_id: installationId, git_dir: git.dir, name: "hello" });
+    await simulator.deliverRepositoriesAdded(installationId, [id]);
+    await journey.untilStill();
+
+    expect(unanswered).toEqual([]);
+    expect(replies(journey)).toHaveLength(1);
+    expect(replies(journey)[0]?.body).toMatch(/^(Cancelled\.|The scan failed: .* the repository is gone)/);
+    expect(reactionsTo(journey, asked.id)).toEqual(["confused"]);
+  });
+
+  test("is not refused because GitHub hides the repository for a moment", async () => {
+    const journey = await startJourney(database);
+    await journey.install();
+    journey.simulator.fault({
+      route: "/repos/{owner}/{repo}/collaborators/{username}/permission",
+      status: 404,
+    });
+
+    await comment(journey, "/rescan");
+    await journey.untilStill();
+
+    expect(replies(journey).map(({ body }) => body.split(" ")[0])).toEqual(["Indexed"]);
+  });
+
   test("during a scan is told of it, and followed by one more on the newest commit", async () => {
     const journey = await startJourney(database);
     await journey.install();

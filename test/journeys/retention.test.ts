@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { transaction } from "../../src/database/connect.ts";
 import { deleteOldDeliveries, markHandled, storeDelivery } from "../../src/deliveries/store.ts";
 import { createGitHubApp, octokitFor } from "../../src/github/client.ts";
@@ -8,6 +8,7 @@ import { createLogger } from "../../src/log.ts";
 import { executeRun, type Perform } from "../../src/runs/execute.ts";
 import { claimRun, finishRun, requestRun, setHead } from "../../src/runs/queue.ts";
 import { deleteOldRefusals, deleteOldRuns } from "../../src/runs/retention.ts";
+import { Parser } from "../../src/scan/parser.ts";
 import { scanRepository } from "../../src/scan/scan.ts";
 import { type Simulator, startSimulator } from "../simulator/simulator.ts";
 import { type Database, useDatabase } from "../support/database.ts";
@@ -100,10 +101,13 @@ async function openScanner(git: TestRepository) {
   simulator.addRepository({ installation_id, git_dir: git.dir, name: "repository-100", id: 100 });
   const octokit = await octokitFor(createApp(simulator), "1");
   const limits = { maxFileBytes: 1024 ** 2, maxRepositoryBytes: 1024 ** 3 };
+  const parser = new Parser({ threads: 1 });
+  onTestFinished(() => parser.close());
   const perform: Perform = (run, tools) =>
     scanRepository(run, {
       ...tools,
       limits,
+      parser,
       source: createSource({
         octokit,
         limits,

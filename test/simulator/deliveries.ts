@@ -52,7 +52,8 @@ export async function deliver(
   return { ...answer, guid };
 }
 
-function sign(body: Buffer, secret: string): string {
+/** The signature header of a body. */
+export function sign(body: Buffer, secret: string): string {
   return `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
 }
 

@@ -33,6 +33,8 @@ export interface SimulatedRepository {
   previous_names: string[];
   /** An archive made beforehand (gzipped tar), sent as it is in place of one made on demand: for benchmarks. */
   archive_file?: string;
+  /** Where a recursive listing is cut, in place of the simulator's own limit; may change at any time. */
+  tree_limit?: { entries: number; bytes: number } | undefined;
 }
 
 /** What a check run shows; annotations add up over updates. */

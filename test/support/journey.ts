@@ -165,7 +165,8 @@ export async function endLongLeases({ db }: Pick<Database, "db">): Promise<void>
   await db.updateTable("check_reports").set(ended).where("lease_until", "is not", null).execute();
 }
 
-async function isStill({ db }: Pick<Database, "db">): Promise<boolean> {
+/** Whether no delivery, run, report or reply is left to be worked on. */
+export async function isStill({ db }: Pick<Database, "db">): Promise<boolean> {
   const [deliveries, runs, reports, replies] = await Promise.all([
     db.selectFrom("deliveries").select("guid").where("state", "=", "pending").execute(),
     db.selectFrom("runs").select("id").where("state", "in", ["queued", "running"]).execute(),

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import type { Tables } from "../../database/schema.ts";
-import { isRemovalKnown } from "../../deliveries/store.ts";
+import { isToldSince } from "../../deliveries/store.ts";
 import {
   addRepositories,
   confirmInstallation,
@@ -12,11 +12,11 @@ import { translateError } from "../errors.ts";
 import { type EventContext, settleDelivery } from "./context.ts";
 import { installationFacts, type RepositoryPayload, repositoryFacts } from "./facts.ts";
 
-/** What was removed while it was being listed must not come back with the list: the delivery is handled again. */
+/** What was added or removed while it was being listed is not as the list says: the delivery is handled again. */
 class ListingOutdated extends Error {
   override readonly name = "ListingOutdated";
   constructor() {
-    super("Repositories were removed while they were being listed.");
+    super("Repositories were added or removed while they were being listed.");
   }
 }
 
@@ -41,7 +41,7 @@ async function addListed(
   await settleDelivery(context, guid, async (trx) => {
     if (listed === null) return "The installation is gone again.";
     await confirmInstallation(trx, installationFacts(installation, accountOf(installation.account)));
-    if (await isRemovalKnown(trx, { installation_id, since })) throw new ListingOutdated();
+    if (await isToldSince(trx, { installation_id, since, what: "removed" })) throw new ListingOutdated();
     const repositories = options.choose(listed).map(repositoryFacts);
     await addRepositories(trx, installation_id, { repositories, delivery_guid: guid });
     return options.outcome(repositories.length);
@@ -88,12 +88,25 @@ export function onRepositoriesAdded(context: EventContext): void {
   });
 }
 
+/**
+ * Deliveries come in any order, so what is said to be removed may be back already: the installation's own list decides.
+ * Where GitHub gives none, the word of the delivery counts, since what was taken away must be hidden.
+ */
 export function onRepositoriesRemoved(context: EventContext): void {
   context.app.on("installation_repositories.removed", async ({ id, payload }) => {
-    const removed = payload.repositories_removed.map((repository) => String(repository.id));
+    const named = payload.repositories_removed.map((repository) => String(repository.id));
+    const installation_id = String(payload.installation.id);
+    const since = await readClock(context.connection.db);
+    const listed = await listRepositories(context, installation_id).catch((err: unknown) => {
+      context.log.warn({ err, delivery_id: id }, "removal taken at its word");
+      return null;
+    });
+    const left = new Set(listed?.map((repository) => String(repository.id)));
+    const removed = named.filter((repositoryId) => !left.has(repositoryId));
     await settleDelivery(context, id, async (trx) => {
-      await removeRepositories(trx, String(payload.installation.id), removed);
-      return `${removed.length} repositories removed: hidden, their runs cancelled.`;
+      await removeRepositories(trx, installation_id, removed);
+      if (await isToldSince(trx, { installation_id, since, what: "added" })) throw new ListingOutdated();
+      return `${removed.length} of ${named.length} removed repositories are gone: hidden, their runs cancelled.`;
     });
   });
 }

@@ -2,7 +2,7 @@ import { refuseRequest } from "../../runs/replies.ts";
 import { requestRescan } from "../../runs/rescan.ts";
 import { parseRescanCommand } from "../rescan-command.ts";
 import { type EventContext, noteOrigin, settleDelivery } from "./context.ts";
-import { mayRescan } from "./permission.ts";
+import { mayRescan, PermissionUnknown } from "./permission.ts";
 
 /** `/rescan` in a new comment by a person. Silence for bots, quotes, code, edits. */
 export function onIssueComment(context: EventContext): void {
@@ -16,6 +16,7 @@ export function onIssueComment(context: EventContext): void {
     await settleDelivery(context, id, async (trx) => {
       const origin = await noteOrigin(trx, payload as never);
       if ("ignored" in origin) return origin.ignored;
+      if (permitted === null) throw new PermissionUnknown();
       const asked = {
         repository_id: String(repository.id),
         delivery_guid: id,

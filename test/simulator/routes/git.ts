@@ -81,7 +81,7 @@ async function readTreeAnswer(call: RepositoryCall, simulation: Simulation): Pro
     git_dir: repository.git_dir,
     sha: tree.sha,
     recursive,
-    limit: treeLimit,
+    limit: repository.tree_limit ?? treeLimit,
     url,
   });
   const head = `{"sha":"${tree.sha}","url":${JSON.stringify(`${url}/trees/${tree.sha}`)},"tree":[`;

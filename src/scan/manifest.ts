@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { createHash, hash } from "node:crypto";
+import { refuseDepth } from "./listing-limits.ts";
 import { SourceError } from "./source.ts";
 
 /** A leaf of a commit's tree. `path` holds the true bytes from the root; modes are git's six octal digits. */
@@ -12,20 +13,18 @@ export interface TreeEntry {
   size: number | null;
 }
 
+/** What git calls the tree of nothing; a repository need not hold it. */
+export const EMPTY_TREE_SHA = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 export const EMPTY_BLOB_SHA = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 
 /** A tree that git itself would refuse, such as two entries of one name: no file list can be made of it. */
 export class OddTree extends SourceError {
   override readonly name = "OddTree";
 
-  constructor(path: string, what: string) {
-    super(
-      "odd_tree",
-      `The commit's tree is damaged at ${JSON.stringify(path)}: ${what}. Run git fsck on it.`,
-      {
-        retryable: false,
-      },
-    );
+  constructor(path: Buffer, what: string) {
+    super("odd_tree", `The commit's tree is damaged at ${quotePath(path)}: ${what}. Run git fsck on it.`, {
+      retryable: false,
+    });
   }
 }
 
@@ -56,11 +55,12 @@ export function hashManifest(entries: Iterable<TreeEntry>): {
 function place(root: Directory, { path, mode, sha }: TreeEntry): void {
   const text = path.toString("latin1");
   const parts = text.split("/");
+  refuseDepth(parts.length - 1);
   const name = parts.pop() ?? "";
   let directory = root;
   for (const part of parts) {
     refuseBadName(part, path);
-    if (directory.files.has(part)) throw new OddTree(path.toString(), "a file and a directory of one name");
+    if (directory.files.has(part)) throw new OddTree(path, "a file and a directory of one name");
     let next = directory.directories.get(part);
     if (!next) {
       next = { files: new Map(), directories: new Map() };
@@ -70,15 +70,14 @@ function place(root: Directory, { path, mode, sha }: TreeEntry): void {
   }
   refuseBadName(name, path);
   if (directory.files.has(name) || directory.directories.has(name)) {
-    throw new OddTree(path.toString(), "two entries of one name");
+    throw new OddTree(path, "two entries of one name");
   }
   directory.files.set(name, { mode, sha });
 }
 
 function refuseBadName(name: string, path: Buffer): void {
-  if (name === "" || name === "." || name === "..")
-    throw new OddTree(path.toString(), "a name that leads elsewhere");
-  if (name.includes("\0")) throw new OddTree(path.toString(), "a name with a NUL");
+  if (name === "" || name === "." || name === "..") throw new OddTree(path, "a name that leads elsewhere");
+  if (name.includes("\0")) throw new OddTree(path, "a name with a NUL");
 }
 
 function hashDirectory(directory: Directory, path: string, subtrees: Map<string, string>): string {
@@ -97,6 +96,14 @@ function hashDirectory(directory: Directory, path: string, subtrees: Map<string,
   const treeSha = hash("sha1", Buffer.concat([Buffer.from(`tree ${body.length}\0`), body]), "hex");
   subtrees.set(path, treeSha);
   return treeSha;
+}
+
+const MAX_QUOTED = 120;
+
+/** A path for a sentence: quoted, control characters escaped, and cut where it is longer than anyone reads. */
+export function quotePath(path: Buffer): string {
+  const text = path.subarray(0, 4 * MAX_QUOTED).toString();
+  return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
 }
 
 /** A path as readers see it; the true bytes stand beside it only where they are not UTF-8. */

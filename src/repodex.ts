@@ -166,7 +166,7 @@ function createPerform(
   config: Config,
   { app, connection }: { app: GitHubApp; connection: Connection },
 ): Perform {
-  const { maxFileBytes, maxRepositoryBytes } = config;
+  const { maxFileBytes, maxRepositoryBytes, maxRepositoryFiles: maxFiles } = config;
   return async (run, tools) => {
     const repository = await connection.db
       .selectFrom("repositories")
@@ -176,7 +176,7 @@ function createPerform(
     const source = createSource({
       octokit: await octokitFor(app, run.installation_id),
       repository,
-      limits: { maxFileBytes, maxRepositoryBytes },
+      limits: { maxFileBytes, maxRepositoryBytes, maxFiles },
       async onSeen(seen) {
         await refreshRepository(connection.db, seen);
         if (!seen.archived) await reopenReports(connection.db, seen.id);
@@ -185,7 +185,7 @@ function createPerform(
     await scanRepository(run, {
       ...tools,
       source,
-      limits: { maxFileBytes },
+      limits: { maxFileBytes, maxFiles },
       setHead: ({ trx }, head) => setHead(trx, run, head),
       finish: ({ trx }, result) => finishRun(trx, run, result),
     });

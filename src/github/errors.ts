@@ -24,6 +24,7 @@ export function httpFailureOf(error: unknown): HttpFailure | null {
 /** Turns whatever Octokit or fetch threw into a typed error with a sentence for the repository's owner. */
 export function translateError(error: unknown, doing: string): SourceError {
   if (error instanceof SourceError) return error;
+  if (error instanceof Error && error.cause instanceof SourceError) return error.cause; // wrapped by Octokit
   const failure = httpFailureOf(error) ?? graphqlFailureOf(error);
   if (failure) return translateHttp(failure, { doing, cause: error });
   const timedOut = error instanceof Error && error.name === "TimeoutError";

@@ -1,4 +1,5 @@
-import { gitBlobSha, type TreeEntry } from "../scan/manifest.ts";
+import { ListingMeter, refuseCircle, refuseDeep, refuseDepth } from "../scan/listing-limits.ts";
+import { EMPTY_TREE_SHA, gitBlobSha } from "../scan/manifest.ts";
 import {
   type Head,
   HeadMoved,
@@ -10,6 +11,7 @@ import {
 import { bounded, type Octokit } from "./client.ts";
 import { httpFailureOf, translateError } from "./errors.ts";
 import { readTarball, type TarballLimits } from "./tarball.ts";
+import { parseRawTree, parseTree } from "./tree-answers.ts";
 
 /** GraphQL cuts Blob.text at this many bytes; larger blobs are read raw. docs.github.com gives no figure: measured. */
 const GRAPHQL_TEXT_BYTES = 512_000;
@@ -34,7 +36,7 @@ export interface SeenRepository extends RepositoryName {
 export interface SourceOptions {
   octokit: Octokit;
   repository: RepositoryName;
-  limits: TarballLimits;
+  limits: TarballLimits & { maxFiles: number };
   /** Told what GitHub calls the repository now, whenever the head is read. */
   onSeen: (seen: SeenRepository) => Promise<void>;
 }
@@ -65,13 +67,13 @@ export function createSource(options: SourceOptions): Source {
         ref: `heads/${branch}`,
         request: bounded(signal),
       });
-      const sha = ref.data.object.sha;
+      const sha = shaOf(ref.data?.object);
       const commit = await octokit.rest.git.getCommit({
         ...where(),
         commit_sha: sha,
         request: bounded(signal),
       });
-      return { branch, sha, tree_sha: commit.data.tree.sha };
+      return { branch, sha, tree_sha: shaOf(commit.data?.tree) };
     } catch (error) {
       signal.throwIfAborted();
       const status = httpFailureOf(error)?.status;
@@ -86,6 +88,9 @@ export function createSource(options: SourceOptions): Source {
 
   async function see(signal: AbortSignal): Promise<SeenRepository> {
     const { data } = await octokit.rest.repos.get({ ...where(), request: bounded(signal) });
+    if (typeof data?.id !== "number" || !data.owner?.login || !data.name || !data.default_branch) {
+      throw unreadableAnswer("the repository");
+    }
     if (String(data.id) !== options.repository.id) {
       const message = `${owner}/${name} is another repository now. Repodex waits to hear where this one went.`;
       throw new SourceError("renamed_away", message, { retryable: true });
@@ -105,58 +110,67 @@ export function createSource(options: SourceOptions): Source {
     signal: AbortSignal,
   ): Promise<TreeListing & { truncated: boolean }> {
     const listing: TreeListing = { entries: [], subtrees: new Map([["", treeSha]]) };
-    const { tree, truncated } = await ask(
+    if (treeSha === EMPTY_TREE_SHA) return { ...listing, truncated: false };
+    const tree = await ask(
       "list the files",
-      () => getTree(treeSha, { recursive: true, signal }),
+      () => getTree({ sha: treeSha, prefix: "" }, { recursive: true, signal }),
       signal,
     );
-    addEntries(listing, tree, "");
-    return { ...listing, truncated };
+    addListing(listing, tree, new ListingMeter(options.limits.maxFiles));
+    return { ...listing, truncated: tree.truncated };
   }
 
   async function walkTree(treeSha: string, signal: AbortSignal): Promise<TreeListing> {
-    const listing: TreeListing = { entries: [], subtrees: new Map([["", treeSha]]) };
-    await ask("list the files", () => splitTree(listing, { sha: treeSha, prefix: "" }, signal), signal);
-    return listing;
+    const walk: Walk = {
+      listing: { entries: [], subtrees: new Map([["", treeSha]]) },
+      meter: new ListingMeter(options.limits.maxFiles),
+      signal,
+    };
+    await ask(
+      "list the files",
+      () => splitTree({ sha: treeSha, prefix: "", depth: 0, within: null }, walk),
+      signal,
+    );
+    return walk.listing;
   }
 
-  async function listInto(
-    listing: TreeListing,
-    tree: { sha: string; prefix: string },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const whole = await getTree(tree.sha, { recursive: true, signal });
-    if (whole.truncated) await splitTree(listing, tree, signal);
-    else addEntries(listing, whole.tree, tree.prefix);
+  async function listInto(tree: Subtree, walk: Walk): Promise<void> {
+    const whole = await getTree(tree, { recursive: true, signal: walk.signal });
+    if (whole.truncated) await splitTree(tree, walk);
+    else addListing(walk.listing, whole, walk.meter);
   }
 
   /** A tree too large for one answer: its first level by itself, then each of its subtrees. */
-  async function splitTree(
-    listing: TreeListing,
-    tree: { sha: string; prefix: string },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const level = await getTree(tree.sha, { recursive: false, signal });
-    addEntries(listing, level.tree, tree.prefix);
-    const subtrees = level.tree.filter((entry) => entry.type === "tree");
+  async function splitTree(tree: Subtree, walk: Walk): Promise<void> {
+    refuseDepth(tree.depth);
+    refuseCircle(tree);
+    const level = await getTree(tree, { recursive: false, signal: walk.signal });
+    addListing(walk.listing, level, walk.meter);
+    const subtrees = [...level.subtrees].map(([path, sha]) => ({
+      sha,
+      prefix: `${Buffer.from(path, "latin1")}/`,
+      depth: tree.depth + 1,
+      within: tree,
+    }));
     for (let i = 0; i < subtrees.length; i += SUBTREES_AT_ONCE) {
       const some = subtrees.slice(i, i + SUBTREES_AT_ONCE);
-      await Promise.all(
-        some.map((entry) =>
-          listInto(listing, { sha: entry.sha, prefix: `${tree.prefix}${entry.path}/` }, signal),
-        ),
-      );
+      await Promise.all(some.map((subtree) => listInto(subtree, walk)));
     }
   }
 
-  async function getTree(sha: string, { recursive, signal }: { recursive: boolean; signal: AbortSignal }) {
+  async function getTree(
+    { sha, prefix }: { sha: string; prefix: string },
+    { recursive, signal }: { recursive: boolean; signal: AbortSignal },
+  ) {
     const { data } = await octokit.rest.git.getTree({
       ...where(),
       tree_sha: sha,
       ...(recursive && { recursive: "1" }),
       request: bounded(signal),
     });
-    return data;
+    const tree = parseTree(data, prefix);
+    refuseDeep(tree.subtrees.keys());
+    return tree;
   }
 
   async function* readBlobs(blobs: { sha: string; size: number | null }[], signal: AbortSignal) {
@@ -184,7 +198,7 @@ export function createSource(options: SourceOptions): Source {
     }>(fields, signal);
     small.forEach(({ sha }, i) => {
       const blob = objects[`b${i}`];
-      if (!blob || blob.isBinary || blob.isTruncated || blob.text === null) return;
+      if (!blob || blob.isBinary || blob.isTruncated || typeof blob.text !== "string") return;
       const content = Buffer.from(blob.text);
       if (gitBlobSha(content) === sha) texts.set(sha, content);
     });
@@ -207,32 +221,16 @@ export function createSource(options: SourceOptions): Source {
   }
 
   async function readRawTrees(shas: string[], signal: AbortSignal): Promise<Map<string, RawTreeEntry[]>> {
-    const trees = new Map<string, RawTreeEntry[]>();
-    for (let start = 0; start < shas.length; start += BATCH_TREES) {
-      const batch = shas.slice(start, start + BATCH_TREES);
+    const trees = new Map<string, RawTreeEntry[]>([[EMPTY_TREE_SHA, []]]);
+    const asked = shas.filter((sha) => sha !== EMPTY_TREE_SHA);
+    for (let start = 0; start < asked.length; start += BATCH_TREES) {
+      const batch = asked.slice(start, start + BATCH_TREES);
       const fields = batch.map(
         (sha, i) => `t${i}: object(oid: "${sha}") { ...on Tree { entries { nameRaw mode oid size } } }`,
       );
-      const objects = await ask(
-        "list the files",
-        () =>
-          queryObjects<{ entries: { nameRaw: string; mode: number; oid: string; size: number }[] }>(
-            fields,
-            signal,
-          ),
-        signal,
-      );
+      const objects = await ask("list the files", () => queryObjects<unknown>(fields, signal), signal);
       batch.forEach((sha, i) => {
-        const entries = objects[`t${i}`]?.entries ?? [];
-        trees.set(
-          sha,
-          entries.map(({ nameRaw, mode, oid, size }) => ({
-            name: Buffer.from(nameRaw, "base64"),
-            mode: mode.toString(8).padStart(6, "0"),
-            sha: oid,
-            size: mode === 0o160000 ? null : size,
-          })),
-        );
+        trees.set(sha, parseRawTree(objects[`t${i}`]));
       });
     }
     return trees;
@@ -271,11 +269,13 @@ export function createSource(options: SourceOptions): Source {
       request: { ...bounded(signal), redirect: "manual" },
     });
     const location = redirect.headers.location;
-    if (!location)
-      throw new SourceError("no_archive", "GitHub offered no archive of the commit.", { retryable: true });
+    if (!location) throw noArchive();
+    const address = URL.parse(location, redirect.url);
+    if (address?.protocol !== "https:" && address?.protocol !== "http:") throw noArchive();
     // The address carries a secret of its own: it goes to no log, and our token does not go to it.
-    const response = await fetch(location, { signal });
+    const response = await fetch(address, { signal });
     if (!response.ok || !response.body) {
+      await response.body?.cancel();
       const error = Object.assign(new Error("archive"), { status: response.status });
       throw translateError(error, "send the archive");
     }
@@ -322,16 +322,45 @@ function incomplete(cause: SourceError): SourceError {
   return new SourceError("commit_incomplete", message, { retryable: true, cause });
 }
 
-function addEntries(
-  listing: TreeListing,
-  tree: { path: string; mode: string; sha: string; type: string; size?: number }[],
-  prefix: string,
-): void {
-  for (const { path, mode, sha, type, size } of tree) {
-    const full = Buffer.from(prefix + path);
-    if (type === "tree") listing.subtrees.set(full.toString("latin1"), sha);
-    else listing.entries.push({ path: full, mode, sha, size: size ?? null } satisfies TreeEntry);
+interface Subtree {
+  sha: string;
+  prefix: string;
+  depth: number;
+  within: Subtree | null;
+}
+
+/** A listing that grows over several answers. */
+interface Walk {
+  listing: TreeListing;
+  meter: ListingMeter;
+  signal: AbortSignal;
+}
+
+function addListing(listing: TreeListing, part: TreeListing, meter: ListingMeter): void {
+  for (const entry of part.entries) {
+    meter.add(1, entry.path.length);
+    listing.entries.push(entry);
   }
+  for (const [path, sha] of part.subtrees) {
+    meter.add(1, path.length);
+    listing.subtrees.set(path, sha);
+  }
+}
+
+function shaOf(named: unknown): string {
+  const { sha } = (named ?? {}) as { sha?: unknown };
+  if (typeof sha !== "string" || !/^[0-9a-f]{40}$/.test(sha)) throw unreadableAnswer("the newest commit");
+  return sha;
+}
+
+function unreadableAnswer(what: string): SourceError {
+  const message = `What GitHub says of ${what} could not be read.`;
+  return new SourceError("bad_answer", message, { retryable: true });
+}
+
+function noArchive(): SourceError {
+  const message = "GitHub offered no archive of the commit.";
+  return new SourceError("no_archive", message, { retryable: true });
 }
 
 function* batchesOf(blobs: { sha: string; size: number | null }[]) {
@@ -358,10 +387,10 @@ async function bytesOf(data: unknown): Promise<Buffer> {
 
 function translateTarball(error: unknown): SourceError {
   const message = error instanceof Error ? error.message : String(error);
-  const retryable =
-    error instanceof Error && (error.name === "TarballTruncated" || !error.name.startsWith("Tarball"));
+  const name = error instanceof Error ? error.name : "";
+  const hopeless = name === "TarballTooLarge" || name === "TarballUnsafe";
   return new SourceError("bad_archive", `The archive from GitHub could not be read: ${message}`, {
-    retryable,
+    retryable: !hopeless,
     cause: error,
   });
 }

@@ -1,4 +1,5 @@
-import { hashManifest, type TreeEntry } from "./manifest.ts";
+import { ListingMeter, refuseCircle, refuseDepth } from "./listing-limits.ts";
+import { hashManifest, OddTree, type TreeEntry } from "./manifest.ts";
 import type { Source, TreeListing } from "./source.ts";
 
 /**
@@ -7,14 +8,20 @@ import type { Source, TreeListing } from "./source.ts";
  */
 export async function listTree(
   treeSha: string,
-  options: { source: Source; signal: AbortSignal; previous: () => Promise<TreeEntry[]> },
+  options: ReadOptions & { previous: () => Promise<TreeEntry[]> },
 ): Promise<TreeListing> {
   const { source, signal } = options;
   const listing = await source.listTree(treeSha, signal);
   if (!listing.truncated) return listing;
   const previous = await options.previous();
   if (previous.length === 0) return await source.walkTree(treeSha, signal);
-  return await rereadTree(previous, { treeSha, source, signal });
+  return await rereadTree(previous, { ...options, treeSha });
+}
+
+interface ReadOptions {
+  source: Source;
+  limits: { maxFiles: number };
+  signal: AbortSignal;
 }
 
 /** Whether the manifest is provably the commit's tree. `unverified_path` is the first directory that differs. */
@@ -32,15 +39,25 @@ export interface Proof {
  */
 export async function proveManifest(
   listing: TreeListing,
-  options: { treeSha: string; source: Source; signal: AbortSignal },
+  options: ReadOptions & { treeSha: string },
 ): Promise<{ entries: TreeEntry[]; proof: Proof }> {
   const certain = listing.entries.filter((entry) => !entry.path.includes(REPLACED));
   if (certain.length === listing.entries.length) {
-    const proof = check(listing, options.treeSha);
-    if (proof.verified) return { entries: listing.entries, proof };
+    const proof = orNull(() => check(listing, options.treeSha));
+    if (proof?.verified) return { entries: listing.entries, proof };
   }
   const reread = await rereadTree(certain, options);
   return { entries: reread.entries, proof: check(reread, options.treeSha) };
+}
+
+/** A listing that cannot be of any tree says nothing of the tree itself: another reading decides. */
+function orNull<T>(work: () => T): T | null {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof OddTree) return null;
+    throw error;
+  }
 }
 
 /** U+FFFD in UTF-8: what JSON has in place of bytes that it cannot carry. */
@@ -61,24 +78,29 @@ function depth(path: string): number {
 /** Walks down from the root by raw tree objects, keeping the `known` entries of every subtree that agrees. */
 async function rereadTree(
   known: TreeEntry[],
-  { treeSha, source, signal }: { treeSha: string; source: Source; signal: AbortSignal },
+  { treeSha, source, limits, signal }: ReadOptions & { treeSha: string },
 ): Promise<TreeListing> {
-  const agreeing = new Map([...hashManifest(known).subtrees].map(([path, sha]) => [sha, path]));
-  const byDirectory = Map.groupBy(known, (entry) => directoryOf(entry.path.toString("latin1")));
+  const subtrees = orNull(() => hashManifest(known).subtrees) ?? new Map<string, string>();
+  const agreeing = new Map([...subtrees].map(([path, sha]) => [sha, path]));
+  const directories = groupByDirectory(known, subtrees.keys());
   const listing: TreeListing = { entries: [], subtrees: new Map() };
-  let level: { path: Buffer; sha: string }[] = [{ path: Buffer.alloc(0), sha: treeSha }];
-  while (level.length > 0) {
+  const meter = new ListingMeter(limits.maxFiles);
+  let level: RawTree[] = [{ path: Buffer.alloc(0), sha: treeSha, within: null }];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    refuseDepth(depth);
     const trees = await source.readRawTrees([...new Set(level.map((tree) => tree.sha))], signal);
-    const next: typeof level = [];
+    const next: RawTree[] = [];
     for (const tree of level) {
+      refuseCircle(tree);
       listing.subtrees.set(tree.path.toString("latin1"), tree.sha);
       for (const child of trees.get(tree.sha) ?? []) {
         const path = tree.path.length === 0 ? child.name : Buffer.concat([tree.path, SLASH, child.name]);
+        meter.add(1, path.length);
         const from = agreeing.get(child.sha);
         if (child.mode !== "040000")
           listing.entries.push({ path, mode: child.mode, sha: child.sha, size: child.size });
-        else if (from === undefined) next.push({ path, sha: child.sha });
-        else listing.entries.push(...moveTree(byDirectory, from, path));
+        else if (from === undefined) next.push({ path, sha: child.sha, within: tree });
+        else moveTree(listing, { directories, meter, from, to: path });
       }
     }
     level = next;
@@ -88,15 +110,47 @@ async function rereadTree(
 
 const SLASH = Buffer.from("/");
 
-function directoryOf(path: string): string {
+interface RawTree {
+  path: Buffer;
+  sha: string;
+  within: RawTree | null;
+}
+
+interface Directory {
+  files: TreeEntry[];
+  /** Paths from the root. */
+  directories: string[];
+}
+
+function groupByDirectory(entries: TreeEntry[], paths: Iterable<string>): Map<string, Directory> {
+  const directories = new Map<string, Directory>();
+  for (const path of paths) directories.set(path, { files: [], directories: [] });
+  for (const path of directories.keys()) {
+    if (path !== "") directories.get(parentOf(path))?.directories.push(path);
+  }
+  for (const entry of entries) directories.get(parentOf(entry.path.toString("latin1")))?.files.push(entry);
+  return directories;
+}
+
+function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
 
-/** The entries below directory `from` of the listing, as if it stood at `to`. */
-function* moveTree(byDirectory: Map<string, TreeEntry[]>, from: string, to: Buffer): Generator<TreeEntry> {
-  for (const [directory, entries] of byDirectory) {
-    if (directory !== from && !directory.startsWith(`${from}/`)) continue;
-    for (const entry of entries)
-      yield { ...entry, path: Buffer.concat([to, entry.path.subarray(from.length)]) };
+/** Lists what is known below directory `from` as if it stood at `to`. */
+function moveTree(
+  listing: TreeListing,
+  move: { directories: Map<string, Directory>; meter: ListingMeter; from: string; to: Buffer },
+): void {
+  const pending = [move.from];
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    const { files, directories } = move.directories.get(path) ?? { files: [], directories: [] };
+    for (const directory of directories) move.meter.add(1, directory.length);
+    for (const entry of files) {
+      move.meter.add(1, entry.path.length);
+      const below = move.from === "" ? entry.path : entry.path.subarray(move.from.length + 1);
+      const moved = Buffer.concat([move.to, SLASH, below]);
+      listing.entries.push({ ...entry, path: moved });
+    }
+    pending.push(...directories);
   }
 }

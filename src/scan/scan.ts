@@ -33,6 +33,8 @@ export interface ScanRun {
 export interface ScanLimits {
   /** Files larger than this many bytes are listed but not indexed. */
   maxFileBytes: number;
+  /** Files and directories of one tree. */
+  maxFiles: number;
 }
 
 /** What a scan needs of its run: it writes only through `write`, which proves that the run is still held. */

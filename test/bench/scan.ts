@@ -18,7 +18,7 @@ import { type Corpus, loadCorpus } from "./corpus.ts";
  * dropped and made anew.
  */
 const API_TOKEN = "bench-bench-bench-bench";
-const LIMITS = { maxFileBytes: 1_048_576, maxRepositoryBytes: 20 * 1024 ** 3 };
+const LIMITS = { maxFiles: 1_000_000, maxFileBytes: 1_048_576, maxRepositoryBytes: 20 * 1024 ** 3 };
 
 interface Row {
   what: string;

@@ -45,7 +45,7 @@ async function createTestSource(): Promise<Source> {
   return createSource({
     octokit: await octokitFor(app, "1"),
     repository: { id: "7", owner: "o", name: "r" },
-    limits: { maxFileBytes: 1_000, maxRepositoryBytes: 1_000_000 },
+    limits: { maxFileBytes: 1_000, maxRepositoryBytes: 1_000_000, maxFiles: 1_000 },
     onSeen: async () => {},
   });
 }

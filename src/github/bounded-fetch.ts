@@ -6,6 +6,16 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MAX_RAW_BYTES = 101 * 1024 * 1024;
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
+class AnswerTooLarge extends SourceError {
+  /** Octokit passes on nothing but what has this name; all else it wraps, and asks again. */
+  override readonly name = "AbortError";
+
+  constructor(limit: number) {
+    const message = `GitHub's answer is larger than ${limit / 1024 ** 2} MiB, more than it ever sends.`;
+    super("answer_too_large", message, { retryable: true });
+  }
+}
+
 /**
  * fetch for Octokit, which reads an answer whole however large it is, and takes one that broke off for an empty one:
  * here the first is refused and the second fails.
@@ -26,10 +36,7 @@ async function readBody(body: ReadableStream<Uint8Array>, limit: number): Promis
   let length = 0;
   for await (const piece of body) {
     length += piece.length;
-    if (length > limit) {
-      const message = `GitHub's answer is larger than ${limit / 1024 ** 2} MiB, more than it ever sends.`;
-      throw new SourceError("answer_too_large", message, { retryable: true });
-    }
+    if (length > limit) throw new AnswerTooLarge(limit);
     pieces.push(piece);
   }
   return Buffer.concat(pieces);

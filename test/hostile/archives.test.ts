@@ -7,29 +7,35 @@ import { readTarball } from "../../src/github/tarball.ts";
 import { useDatabase } from "../support/database.ts";
 import { createRepository } from "../support/git.ts";
 import { BOMBS, FILES, HOSTILE_ARCHIVES } from "./archives.ts";
-import { openArena } from "./arena.ts";
+import { CORPUS_TIMEOUT_MS, openArena } from "./arena.ts";
 import { growthDuring } from "./memory.ts";
 import { entry } from "./tar.ts";
 
 const MIB = 1024 ** 2;
 const DRIP_MS = 50;
+/** On a busy machine; a lease is five times as long. */
+const MAX_TURN_MS = 3_000;
 const limits = { maxFileBytes: MIB, maxRepositoryBytes: 20 * 1024 * MIB };
 const database = useDatabase();
 
-test(`each of ${HOSTILE_ARCHIVES.length} hostile archives ends with a sentence or in git's own index, and the next repository too`, async () => {
-  const git = await createRepository({ bare: true, files: FILES });
-  const arena = await openArena(database);
+test(
+  `each of ${HOSTILE_ARCHIVES.length} hostile archives ends with a sentence or in git's own index, and the next repository too`,
+  async () => {
+    const git = await createRepository({ bare: true, files: FILES });
+    const arena = await openArena(database);
 
-  const endings = await Promise.all(
-    HOSTILE_ARCHIVES.map(async ({ name, archive, faults }) => {
-      return [name, await arena.meet({ git, archive, faults })];
-    }),
-  );
+    const endings = await Promise.all(
+      HOSTILE_ARCHIVES.map(async ({ name, archive, faults }) => {
+        return [name, await arena.meet({ git, archive, faults })];
+      }),
+    );
 
-  const expected = HOSTILE_ARCHIVES.map(({ name, ends }) => [name, ends]);
-  expect(Object.fromEntries(endings)).toEqual(Object.fromEntries(expected));
-  expect(endings.length).toBeGreaterThanOrEqual(25);
-});
+    const expected = HOSTILE_ARCHIVES.map(({ name, ends }) => [name, ends]);
+    expect(Object.fromEntries(endings)).toEqual(Object.fromEntries(expected));
+    expect(endings.length).toBeGreaterThanOrEqual(25);
+  },
+  CORPUS_TIMEOUT_MS,
+);
 
 test.each(BOMBS)(
   "an archive that $name takes little memory and leaves others their turn",
@@ -45,7 +51,7 @@ test.each(BOMBS)(
     const growth = await growthDuring(() => readAll(archive));
 
     expect(growth).toBeLessThan(100 * MIB);
-    expect(Math.max(longest, performance.now() - last)).toBeLessThan(1_000);
+    expect(Math.max(longest, performance.now() - last)).toBeLessThan(MAX_TURN_MS);
   },
 );
 

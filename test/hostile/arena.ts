@@ -30,8 +30,12 @@ export interface Arena {
 }
 
 /** As many as the app has slots. */
-const AT_ONCE = 8;
-const ENOUGH_TIME_MS = 90_000;
+const AT_ONCE = 20;
+/** Simulator, app and test share a process here: a busy machine must not look like a lost worker. */
+const LEASE_SECONDS = "30";
+const ENOUGH_TIME_MS = 200_000;
+/** For a whole corpus. */
+export const CORPUS_TIMEOUT_MS = 240_000;
 
 /** One app and one GitHub for many hostile repositories, each in an installation of its own. */
 export async function openArena(
@@ -40,7 +44,7 @@ export async function openArena(
   simulator: { treeLimit?: { entries: number; bytes: number } } = {},
 ): Promise<Arena> {
   const journey = await startJourney(database, {
-    environment: { RUN_SLOTS: String(AT_ONCE), ...environment },
+    environment: { RUN_SLOTS: String(AT_ONCE), LEASE_SECONDS, ...environment },
     simulator: { validate: false, ...simulator },
   });
   let met = 0;

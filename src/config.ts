@@ -26,6 +26,8 @@ export interface Config {
   readonly stallSeconds: number;
   readonly maxFileBytes: number;
   readonly maxRepositoryBytes: number;
+  /** Files and directories. */
+  readonly maxRepositoryFiles: number;
   /** Days that ended runs, their logs and settled deliveries are kept. */
   readonly retentionDays: number;
 }
@@ -78,6 +80,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       fallback: 20 * 1024 ** 3,
       min: 1,
       max: Number.MAX_SAFE_INTEGER,
+      faults,
+    }),
+    maxRepositoryFiles: readNumber(env, "MAX_REPOSITORY_FILES", {
+      fallback: 1_000_000,
+      min: 1,
+      max: 5_000_000,
       faults,
     }),
     retentionDays: readNumber(env, "RETENTION_DAYS", { fallback: 30, min: 4, max: 36_500, faults }),

@@ -171,7 +171,7 @@ function createPerform(
   config: Config,
   { app, connection, parser }: { app: GitHubApp; connection: Connection; parser: Parser },
 ): Perform {
-  const { maxFileBytes, maxRepositoryBytes } = config;
+  const { maxFileBytes, maxRepositoryBytes, maxRepositoryFiles: maxFiles } = config;
   return async (run, tools) => {
     const repository = await connection.db
       .selectFrom("repositories")
@@ -193,7 +193,7 @@ function createPerform(
       ...tools,
       source,
       parser,
-      limits: { maxFileBytes },
+      limits: { maxFileBytes, maxFiles },
       setHead: ({ trx }, head) => setHead(trx, run, head),
       finish: ({ trx }, result) => finishRun(trx, run, result),
     });

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { Probot, ProbotOctokit } from "probot";
+import { boundedFetch } from "./bounded-fetch.ts";
 
 /** A request must end well before a run's stall limit. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -24,6 +25,7 @@ export function createGitHubApp(credentials: AppCredentials, log: Logger): GitHu
     appId: credentials.appId,
     privateKey: credentials.privateKey,
     secret: credentials.webhookSecret,
+    request: { fetch: boundedFetch },
     ...(credentials.baseUrl && { baseUrl: credentials.baseUrl }),
     log: log.child({ name: "probot" }, { level: log.level === "silent" ? "silent" : "warn" }) as never, // Probot brings a pino of its own
     Octokit: ProbotOctokit.plugin(renewRefusedToken).defaults((options: Record<string, unknown>) => ({

@@ -26,12 +26,16 @@ export function translateError(error: unknown, doing: string): SourceError {
   if (error instanceof SourceError) return error;
   const failure = httpFailureOf(error) ?? graphqlFailureOf(error);
   if (failure) return translateHttp(failure, { doing, cause: error });
-  const timedOut = error instanceof Error && error.name === "TimeoutError";
+  const timedOut = [error, error instanceof Error ? error.cause : null].some(isTimeout); // Octokit wraps it
   return new SourceError(
     timedOut ? "github_timeout" : "github_unreachable",
     timedOut ? `GitHub took too long to ${doing}.` : `GitHub could not be reached to ${doing}.`,
     { retryable: true, cause: error },
   );
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === "TimeoutError";
 }
 
 /** GraphQL answers a spent budget with HTTP 200 and an error of type RATE_LIMITED. */

@@ -1,4 +1,5 @@
-import { entryPath, gitBlobSha, type TreeEntry } from "../scan/manifest.ts";
+import { refuseDeep } from "../scan/listing-limits.ts";
+import { EMPTY_TREE_SHA, gitBlobSha } from "../scan/manifest.ts";
 import {
   type Head,
   HeadMoved,
@@ -10,13 +11,18 @@ import {
 import { bounded, type Octokit } from "./client.ts";
 import { httpFailureOf, translateError } from "./errors.ts";
 import { readTarball, type TarballLimits } from "./tarball.ts";
+import { parseRawTree, parseTree } from "./tree-answers.ts";
 
 /** GraphQL cuts Blob.text at this many bytes; larger blobs are read raw. docs.github.com gives no figure: measured. */
 const GRAPHQL_TEXT_BYTES = 512_000;
 const BATCH_BLOBS = 100;
 const BATCH_BYTES = 1_000_000;
-const BATCH_TREES = 50;
-const SUBTREES_AT_ONCE = 4;
+const BATCH_TREES = 100;
+/** A query of so few trees that GitHub could not answer is not asked for by halves. */
+const FEWEST_TREES = 10;
+const QUERIES_AT_ONCE = 4;
+/** How GitHub says that a query is too much for it: by 502 or 504, by no answer in time, or by far too long a one. */
+const TOO_MUCH = new Set(["github_error", "github_timeout", "answer_too_large"]);
 /** A branch or commit that is not found may just have been replaced: so often the head is read in all. */
 const HEAD_READS = 3;
 const MOVED_PERMANENTLY = 301;
@@ -80,13 +86,13 @@ export function createSource(options: SourceOptions): Source {
     try {
       const request = bounded(signal);
       const ref = await octokit.rest.git.getRef({ ...where(), ref: `heads/${branch}`, request });
-      sha = ref.data.object.sha;
+      sha = shaOf(ref.data?.object);
       const commit = await octokit.rest.git.getCommit({
         ...where(),
         commit_sha: sha,
         request: bounded(signal),
       });
-      return { branch, sha, tree_sha: commit.data.tree.sha };
+      return { branch, sha, tree_sha: shaOf(commit.data?.tree) };
     } catch (error) {
       signal.throwIfAborted();
       const status = httpFailureOf(error)?.status;
@@ -101,6 +107,9 @@ export function createSource(options: SourceOptions): Source {
 
   async function see(signal: AbortSignal): Promise<SeenRepository> {
     const { data } = await octokit.rest.repos.get({ ...where(), request: bounded(signal) });
+    if (typeof data?.id !== "number" || !data.owner?.login || !data.name || !data.default_branch) {
+      throw unreadableAnswer("the repository");
+    }
     if (String(data.id) !== options.repository.id) {
       const message = `${owner}/${name} is another repository now. Repodex waits to hear where this one went.`;
       throw new SourceError("renamed_away", message, { retryable: true });
@@ -119,59 +128,18 @@ export function createSource(options: SourceOptions): Source {
     treeSha: string,
     signal: AbortSignal,
   ): Promise<TreeListing & { truncated: boolean }> {
-    const listing: TreeListing = { entries: [], subtrees: new Map([["", treeSha]]) };
-    const { tree, truncated } = await ask(
+    const root = new Map([["", treeSha]]);
+    if (treeSha === EMPTY_TREE_SHA) return { entries: [], subtrees: root, truncated: false };
+    const request = bounded(signal);
+    const { data } = await ask(
       "list the files",
-      () => getTree(treeSha, { recursive: true, signal }),
+      () => octokit.rest.git.getTree({ ...where(), tree_sha: treeSha, recursive: "1", request }),
       signal,
     );
-    addEntries(listing, tree, "");
-    return { ...listing, truncated };
-  }
-
-  async function walkTree(treeSha: string, signal: AbortSignal): Promise<TreeListing> {
-    const listing: TreeListing = { entries: [], subtrees: new Map([["", treeSha]]) };
-    await ask("list the files", () => splitTree(listing, { sha: treeSha, prefix: "" }, signal), signal);
+    const listing = parseTree(data);
+    refuseDeep(listing.subtrees.keys());
+    listing.subtrees.set("", treeSha);
     return listing;
-  }
-
-  async function listInto(
-    listing: TreeListing,
-    tree: { sha: string; prefix: string },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const whole = await getTree(tree.sha, { recursive: true, signal });
-    if (whole.truncated) await splitTree(listing, tree, signal);
-    else addEntries(listing, whole.tree, tree.prefix);
-  }
-
-  /** A tree too large for one answer: its first level by itself, then each of its subtrees. */
-  async function splitTree(
-    listing: TreeListing,
-    tree: { sha: string; prefix: string },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const level = await getTree(tree.sha, { recursive: false, signal });
-    addEntries(listing, level.tree, tree.prefix);
-    const subtrees = level.tree.filter((entry) => entry.type === "tree");
-    for (let i = 0; i < subtrees.length; i += SUBTREES_AT_ONCE) {
-      const some = subtrees.slice(i, i + SUBTREES_AT_ONCE);
-      await Promise.all(
-        some.map((entry) =>
-          listInto(listing, { sha: entry.sha, prefix: `${tree.prefix}${entry.path}/` }, signal),
-        ),
-      );
-    }
-  }
-
-  async function getTree(sha: string, { recursive, signal }: { recursive: boolean; signal: AbortSignal }) {
-    const { data } = await octokit.rest.git.getTree({
-      ...where(),
-      tree_sha: sha,
-      ...(recursive && { recursive: "1" }),
-      request: bounded(signal),
-    });
-    return data;
   }
 
   async function* readBlobs(blobs: { sha: string; size: number | null }[], signal: AbortSignal) {
@@ -207,7 +175,7 @@ export function createSource(options: SourceOptions): Source {
     }>(fields, signal);
     small.forEach(({ sha }, i) => {
       const blob = objects[`b${i}`];
-      if (!blob || blob.isBinary || blob.isTruncated || blob.text === null) return;
+      if (!blob || blob.isBinary || blob.isTruncated || typeof blob.text !== "string") return;
       const content = Buffer.from(blob.text);
       if (gitBlobSha(content) === sha) texts.set(sha, content);
     });
@@ -230,35 +198,36 @@ export function createSource(options: SourceOptions): Source {
   }
 
   async function readRawTrees(shas: string[], signal: AbortSignal): Promise<Map<string, RawTreeEntry[]>> {
-    const trees = new Map<string, RawTreeEntry[]>();
-    for (let start = 0; start < shas.length; start += BATCH_TREES) {
-      const batch = shas.slice(start, start + BATCH_TREES);
-      const fields = batch.map(
-        (sha, i) => `t${i}: object(oid: "${sha}") { ...on Tree { entries { nameRaw mode oid size } } }`,
-      );
-      const objects = await ask(
-        "list the files",
-        () =>
-          queryObjects<{ entries: { nameRaw: string; mode: number; oid: string; size: number }[] }>(
-            fields,
-            signal,
-          ),
-        signal,
-      );
-      batch.forEach((sha, i) => {
-        const entries = objects[`t${i}`]?.entries ?? [];
-        trees.set(
-          sha,
-          entries.map(({ nameRaw, mode, oid, size }) => ({
-            name: Buffer.from(nameRaw, "base64").toString("latin1"),
-            mode: mode.toString(8).padStart(6, "0"),
-            sha: oid,
-            size: mode === 0o160000 ? null : size,
-          })),
-        );
-      });
+    const trees = new Map<string, RawTreeEntry[]>([[EMPTY_TREE_SHA, []]]);
+    const asked = shas.filter((sha) => sha !== EMPTY_TREE_SHA);
+    const batches = slicesOf(asked, BATCH_TREES);
+    for (const some of slicesOf(batches, QUERIES_AT_ONCE)) {
+      await Promise.all(some.map((batch) => readTreeBatch(batch, { trees, signal })));
     }
     return trees;
+  }
+
+  /** What is too much for one answer is asked for by halves. */
+  async function readTreeBatch(
+    batch: string[],
+    into: { trees: Map<string, RawTreeEntry[]>; signal: AbortSignal },
+  ): Promise<void> {
+    const { trees, signal } = into;
+    const fields = batch.map(
+      (sha, i) => `t${i}: object(oid: "${sha}") { ...on Tree { entries { nameRaw mode oid size } } }`,
+    );
+    try {
+      const objects = await ask("list the files", () => queryObjects<unknown>(fields, signal), signal);
+      for (const [i, sha] of batch.entries()) {
+        const tree = objects[`t${i}`];
+        if (!tree) await refuseMoved(signal);
+        trees.set(sha, parseRawTree(tree));
+      }
+    } catch (error) {
+      const isTooMuch = error instanceof SourceError && TOO_MUCH.has(error.code);
+      if (!isTooMuch || batch.length < FEWEST_TREES) throw error;
+      for (const half of slicesOf(batch, Math.ceil(batch.length / 2))) await readTreeBatch(half, into);
+    }
   }
 
   async function queryObjects<T>(
@@ -294,11 +263,13 @@ export function createSource(options: SourceOptions): Source {
       redirect = await askForTarball(commitSha, signal);
     }
     const location = redirect.headers.location;
-    if (!location)
-      throw new SourceError("no_archive", "GitHub offered no archive of the commit.", { retryable: true });
+    if (!location) throw noArchive();
+    const address = URL.parse(location, redirect.url);
+    if (address?.protocol !== "https:" && address?.protocol !== "http:") throw noArchive();
     // The address carries a secret of its own: it goes to no log, and our token does not go to it.
-    const response = await fetch(location, { signal });
+    const response = await fetch(address, { signal });
     if (!response.ok || !response.body) {
+      await response.body?.cancel();
       const error = Object.assign(new Error("archive"), { status: response.status });
       throw translateError(error, "send the archive");
     }
@@ -332,7 +303,6 @@ export function createSource(options: SourceOptions): Source {
   return {
     readHead,
     listTree: withHeadCheck(listTree, (signal) => signal),
-    walkTree: withHeadCheck(walkTree, (signal) => signal),
     readRawTrees,
     readBlobs,
     async *streamFiles(commitSha, options) {
@@ -353,16 +323,20 @@ function incomplete(cause: SourceError): SourceError {
   return new SourceError("commit_incomplete", message, { retryable: true, cause });
 }
 
-function addEntries(
-  listing: TreeListing,
-  tree: { path: string; mode: string; sha: string; type: string; size?: number }[],
-  prefix: string,
-): void {
-  for (const { path, mode, sha, type, size } of tree) {
-    const full = entryPath({ path: prefix + path, path_bytes: null });
-    if (type === "tree") listing.subtrees.set(full, sha);
-    else listing.entries.push({ path: full, mode, sha, size: size ?? null } satisfies TreeEntry);
-  }
+function shaOf(named: unknown): string {
+  const { sha } = (named ?? {}) as { sha?: unknown };
+  if (typeof sha !== "string" || !/^[0-9a-f]{40}$/.test(sha)) throw unreadableAnswer("the newest commit");
+  return sha;
+}
+
+function unreadableAnswer(what: string): SourceError {
+  const message = `What GitHub says of ${what} could not be read.`;
+  return new SourceError("bad_answer", message, { retryable: true });
+}
+
+function noArchive(): SourceError {
+  const message = "GitHub offered no archive of the commit.";
+  return new SourceError("no_archive", message, { retryable: true });
 }
 
 function* batchesOf(blobs: { sha: string; size: number | null }[]) {
@@ -381,6 +355,12 @@ function* batchesOf(blobs: { sha: string; size: number | null }[]) {
   if (batch.length > 0) yield batch;
 }
 
+function slicesOf<T>(items: T[], size: number): T[][] {
+  const slices: T[][] = [];
+  for (let start = 0; start < items.length; start += size) slices.push(items.slice(start, start + size));
+  return slices;
+}
+
 async function bytesOf(data: unknown): Promise<Buffer> {
   if (data instanceof ArrayBuffer) return Buffer.from(data);
   if (data instanceof ReadableStream) return Buffer.from(await new Response(data).arrayBuffer());
@@ -389,10 +369,10 @@ async function bytesOf(data: unknown): Promise<Buffer> {
 
 function translateTarball(error: unknown): SourceError {
   const message = error instanceof Error ? error.message : String(error);
-  const retryable =
-    error instanceof Error && (error.name === "TarballTruncated" || !error.name.startsWith("Tarball"));
+  const name = error instanceof Error ? error.name : "";
+  const hopeless = name === "TarballTooLarge" || name === "TarballUnsafe";
   return new SourceError("bad_archive", `The archive from GitHub could not be read: ${message}`, {
-    retryable,
+    retryable: !hopeless,
     cause: error,
   });
 }

@@ -1,8 +1,9 @@
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { extract } from "tar-stream";
+import { quotePath } from "../scan/manifest.ts";
 import type { TarballFile } from "../scan/source.ts";
+import { readTar, TarDamaged, TarEnded } from "./tar.ts";
 
 /** What an archive may cost before it is refused. Bytes. */
 export interface TarballLimits {
@@ -15,9 +16,12 @@ export interface TarballLimits {
 /** Headers and padding of the entries that the byte limit does not speak of. */
 const HEADER_ALLOWANCE_BYTES = 1024 ** 3;
 const MAX_ENTRIES = 5_000_000;
-/** gzip cannot do better than 1,032 to 1; source code stays far below this. zlib.net/zlib_tech.html */
+/**
+ * gzip cannot do better than 1,032 to 1; source code stays far below this. An empty disk image comes near, and may
+ * be 100 MB at GitHub, so that smaller archives are not judged. zlib.net/zlib_tech.html
+ */
 const MAX_RATIO = 500;
-const RATIO_FROM_BYTES = 64 * 1024 * 1024;
+const RATIO_FROM_BYTES = 1024 ** 3;
 const GUNZIP_CHUNK_BYTES = 256 * 1024;
 
 /** The archive ended early: worth another try. */
@@ -52,35 +56,33 @@ export async function* readTarball(
   options: { limits: TarballLimits; signal: AbortSignal; wanted: (path: Buffer) => boolean },
 ): AsyncGenerator<TarballFile, void, void> {
   const { limits, signal, wanted } = options;
-  // Names outside pax headers come as one character a byte; pax has them in UTF-8.
-  const tar = extract({ filenameEncoding: "latin1" } as Parameters<typeof extract>[0]);
-  const sizes = { packed: 0, inflated: 0 };
+  const sizes = { packed: 0, inflated: 0, entries: 0 };
+  const tar = counted((bytes) => {
+    sizes.inflated += bytes;
+    refuseBomb(sizes, limits);
+  });
   const inflating = pipeline(
     Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]),
     counted((bytes) => {
       sizes.packed += bytes;
     }),
     createGunzip({ chunkSize: GUNZIP_CHUNK_BYTES }),
-    counted((bytes) => {
-      sizes.inflated += bytes;
-      refuseBomb(sizes, limits);
-    }),
     tar,
     { signal },
   );
   inflating.catch(() => {}); // the same error ends the loop below
+  const onHeader = () => {
+    sizes.entries += 1;
+    if (sizes.entries > MAX_ENTRIES) throw new TarballTooLarge(`it holds more than ${MAX_ENTRIES} entries.`);
+  };
   try {
-    let entries = 0;
-    for await (const entry of tar) {
-      entries += 1;
-      if (entries > MAX_ENTRIES) throw new TarballTooLarge(`it holds more than ${MAX_ENTRIES} entries.`);
-      const { name, type, size = 0, pax } = entry.header;
-      const path = pathBelowTop(Buffer.from(name, isFromPax(pax) ? "utf8" : "latin1"));
-      const isKept = type === "file" && path !== null && size <= limits.maxFileBytes && wanted(path);
-      if (!isKept) entry.resume();
-      else yield { path, content: await contentOf(entry as unknown as AsyncIterable<Uint8Array>) };
+    for await (const entry of readTar(tar, { onHeader })) {
+      const path = pathBelowTop(entry.name);
+      if (!entry.isFile || path === null || entry.size > limits.maxFileBytes || !wanted(path)) continue;
+      yield { path, content: await entry.content() };
     }
     await inflating;
+    if (sizes.entries === 0) throw new TarballTruncated(null);
   } catch (error) {
     signal.throwIfAborted();
     throw translate(error);
@@ -117,33 +119,20 @@ function refuseBomb({ packed, inflated }: { packed: number; inflated: number }, 
 /** The path without the archive's one top folder; null for the folder itself. */
 function pathBelowTop(name: Buffer): Buffer | null {
   const text = name.toString("latin1");
-  const parts = text.replace(/\/+$/, "").split("/");
-  if (text.startsWith("/") || text.includes("\0") || parts.includes("..")) {
-    throw new TarballUnsafe(`it names ${JSON.stringify(name.toString())}, a path outside of it.`);
+  if (text.startsWith("/") || text.includes("\0") || text.split("/").includes("..")) {
+    throw new TarballUnsafe(`it names ${quotePath(text)}, a path outside of it.`);
   }
   const slash = text.indexOf("/");
   return slash === -1 || slash === text.length - 1 ? null : name.subarray(slash + 1);
 }
 
-/** The types of tar-stream leave the pax records out. */
-function isFromPax(pax: unknown): boolean {
-  return typeof pax === "object" && pax !== null && "path" in pax;
-}
-
-async function contentOf(entry: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of entry) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
-
+/** Whatever is neither the archive's fault nor ours came off the wire, which may fare better next time. */
 function translate(error: unknown): unknown {
   if (!(error instanceof Error) || error.name.startsWith("Tarball")) return error;
-  const code = "code" in error ? error.code : null;
-  if (code === "Z_BUF_ERROR" || /Unexpected end of data|terminated|premature close/i.test(error.message)) {
-    return new TarballTruncated(error);
-  }
-  if (String(code).startsWith("Z_") || /tar header|Header exceeds|Invalid header/i.test(error.message)) {
-    return new TarballDamaged("its bytes are damaged.", { cause: error });
-  }
-  return error;
+  const code = "code" in error ? String(error.code) : "";
+  if (error instanceof TarDamaged) return new TarballDamaged(`${error.message}.`, { cause: error });
+  if (code === "Z_BUF_ERROR" || error instanceof TarEnded) return new TarballTruncated(error);
+  if (code.startsWith("Z_"))
+    return new TarballDamaged("its bytes are no gzip, or damaged.", { cause: error });
+  return new TarballTruncated(error);
 }

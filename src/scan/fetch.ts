@@ -1,6 +1,6 @@
 import type { BlobState, RunMode, RunProgress } from "../database/schema.ts";
 import { skipReasonOf } from "./classify.ts";
-import { type FileRow, type KnownBlobs, type ManifestByPath, textKey } from "./files.ts";
+import { type FileRow, type KnownBlobs, type ManifestByPath, type StoredBlob, textKey } from "./files.ts";
 import { hintOf } from "./language.ts";
 import { EMPTY_BLOB_SHA, gitBlobSha, type TreeEntry } from "./manifest.ts";
 import type { ParsedBatch, ParseRequest } from "./parse.ts";
@@ -58,12 +58,12 @@ export async function fetchMissing(entries: TreeEntry[], context: FetchContext):
 }
 
 async function takeInventory(entries: TreeEntry[], context: FetchContext): Promise<Inventory> {
-  const states = context.run.mode === "incremental" ? statesOf(context.previous.values()) : new Map();
+  const stored = context.run.mode === "incremental" ? storedOf(context.previous.values()) : new Map();
   const due = entries.filter((entry) => !skipReasonOf(entry, context.limits));
-  await addStored(states, due, context);
+  await addStored(stored, due, context);
   const inventory: Inventory = {
     entries,
-    states,
+    stored,
     unreadable: new Map(),
     languages: new Map(),
     wanted: new Map(),
@@ -74,7 +74,7 @@ async function takeInventory(entries: TreeEntry[], context: FetchContext): Promi
   for (const { path, sha, size } of due) {
     if (turn.isOver()) await turn.next();
     inventory.bytes += size ?? 0;
-    if (states.has(sha)) {
+    if (stored.has(sha)) {
       inventory.done += 1;
       continue;
     }
@@ -89,10 +89,12 @@ async function takeInventory(entries: TreeEntry[], context: FetchContext): Promi
 
 const STORED_STATES: ReadonlySet<string> = new Set<BlobState>(["indexed", "binary", "encoding", "lfs"]);
 
-function statesOf(files: Iterable<FileRow>): Map<string, BlobState> {
-  const states = new Map<string, BlobState>();
-  for (const { sha, state } of files) if (STORED_STATES.has(state)) states.set(sha, state as BlobState);
-  return states;
+function storedOf(files: Iterable<FileRow>): Map<string, StoredBlob> {
+  const stored = new Map<string, StoredBlob>();
+  for (const { sha, state, size } of files) {
+    if (STORED_STATES.has(state)) stored.set(sha, { state: state as BlobState, size: size ?? 0 });
+  }
+  return stored;
 }
 
 /**
@@ -100,16 +102,16 @@ function statesOf(files: Iterable<FileRow>): Map<string, BlobState> {
  * what older runs stored, and keeps what its own earlier attempts did.
  */
 async function addStored(
-  states: Map<string, BlobState>,
+  stored: Map<string, StoredBlob>,
   due: TreeEntry[],
   { run, write }: FetchContext,
 ): Promise<void> {
-  const unknown = [...new Set(due.map(({ sha }) => sha).filter((sha) => !states.has(sha)))];
+  const unknown = [...new Set(due.map(({ sha }) => sha).filter((sha) => !stored.has(sha)))];
   for (let start = 0; start < unknown.length; start += ASK_BLOBS) {
     const some = unknown.slice(start, start + ASK_BLOBS);
-    const stored = await write(({ trx }) => readBlobs(trx, run.repository_id, some));
-    for (const { sha, state, run_id } of stored) {
-      if (run.mode === "incremental" || run_id === run.id) states.set(sha, state);
+    const blobs = await write(({ trx }) => readBlobs(trx, run.repository_id, some));
+    for (const { sha, state, size, run_id } of blobs) {
+      if (run.mode === "incremental" || run_id === run.id) stored.set(sha, { state, size });
     }
   }
 }
@@ -211,9 +213,9 @@ class BlobSink {
   }
 
   async #write(parsed: ParsedBatch): Promise<void> {
-    const { wanted, states, languages, unreadable } = this.#inventory;
+    const { wanted, stored, languages, unreadable } = this.#inventory;
     for (const { sha, size, state, chunks, languages: told } of parsed.blobs) {
-      states.set(sha, state);
+      stored.set(sha, { state, size });
       for (const [hint, language] of Object.entries(told)) languages.set(textKey(sha, hint), language);
       this.#progress.files_done += wanted.get(sha)?.copies ?? 0;
       this.#progress.chunks += chunks;

@@ -26,9 +26,15 @@ export interface FilesDiff {
   unchanged: number;
 }
 
+/** A blob as it is stored; its size is its content's own, whatever a listing says. */
+export interface StoredBlob {
+  state: BlobState;
+  size: number;
+}
+
 /** What is known of the blobs that tree entries name, by SHA. */
 export interface KnownBlobs {
-  states: Map<string, BlobState>;
+  stored: Map<string, StoredBlob>;
   /** Why a blob could not be read. */
   unreadable: Map<string, string>;
   /** What texts say of their language, by textKey; null where one says nothing. */
@@ -46,13 +52,13 @@ export function textKey(sha: string, hint: string): string {
  */
 export async function entriesToAsk(
   entries: TreeEntry[],
-  { languages, states, previous }: Pick<KnownBlobs, "languages" | "states"> & { previous: ManifestByPath },
+  { languages, stored, previous }: Pick<KnownBlobs, "languages" | "stored"> & { previous: ManifestByPath },
 ): Promise<{ sha: string; hint: string }[]> {
   const asking: { sha: string; hint: string }[] = [];
   const turn = new Turn();
   for (const { path, sha } of entries) {
     if (turn.isOver()) await turn.next();
-    const hint = states.get(sha) === "indexed" ? hintOf(path) : null;
+    const hint = stored.get(sha)?.state === "indexed" ? hintOf(path) : null;
     if (hint === null || previous.get(path)?.sha === sha || languages.has(textKey(sha, hint))) continue;
     asking.push({ sha, hint });
   }
@@ -85,7 +91,8 @@ export async function assembleFiles(entries: TreeEntry[], context: Assembly): Pr
   const turn = new Turn();
   const rows: FileRow[] = [];
   for (const entry of entries) {
-    const { mode, sha, size } = entry;
+    const { mode, sha } = entry;
+    const size = context.stored.get(sha)?.size ?? entry.size;
     const { path, path_bytes } = displayPath(entry.path);
     const state = stateOf(entry, context);
     const language = state.state === "submodule" ? null : languageOf(entry, context);
@@ -95,8 +102,8 @@ export async function assembleFiles(entries: TreeEntry[], context: Assembly): Pr
   return rows;
 }
 
-function languageOf({ path, sha }: TreeEntry, { languages, states, previous }: Assembly): string | null {
-  const hint = states.get(sha) === "indexed" ? hintOf(path) : null;
+function languageOf({ path, sha }: TreeEntry, { languages, stored, previous }: Assembly): string | null {
+  const hint = stored.get(sha)?.state === "indexed" ? hintOf(path) : null;
   if (hint === null) return languageOfName(path);
   const told = languages.get(textKey(sha, hint));
   const before = previous.get(path);
@@ -106,11 +113,11 @@ function languageOf({ path, sha }: TreeEntry, { languages, states, previous }: A
 
 function stateOf(
   entry: TreeEntry,
-  { states, unreadable, limits }: Assembly,
+  { stored, unreadable, limits }: Assembly,
 ): { state: FileState; reason: string | null } {
   const skipped = skipReasonOf(entry, limits);
   if (skipped) return skipped;
-  const state = states.get(entry.sha);
+  const state = stored.get(entry.sha)?.state;
   if (state) return { state, reason: state === "indexed" ? null : reasonFor(state) };
   return { state: "unreadable", reason: unreadable.get(entry.sha) ?? "GitHub did not deliver this file." };
 }

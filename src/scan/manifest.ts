@@ -1,4 +1,5 @@
 import { createHash, hash } from "node:crypto";
+import { type ListingMeter, refuseDepth } from "./listing-limits.ts";
 import { SourceError } from "./source.ts";
 import { Turn } from "./turn.ts";
 
@@ -23,6 +24,8 @@ export interface Directory {
   children: Map<string, Leaf | Directory>;
 }
 
+/** What git calls the tree of nothing; a repository need not hold it. */
+export const EMPTY_TREE_SHA = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 export const EMPTY_BLOB_SHA = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 export const TREE_MODE = "040000";
 
@@ -31,26 +34,9 @@ export class OddTree extends SourceError {
   override readonly name = "OddTree";
 
   constructor(path: string, what: string) {
-    super(
-      "odd_tree",
-      `The commit's tree is damaged at ${JSON.stringify(displayPath(path).path)}: ${what}. Run git fsck on it.`,
-      { retryable: false },
-    );
-  }
-}
-
-/** A tree may name one directory thousands of times: a few objects, and more files than there is memory for. */
-const MAX_ENTRIES = 2_000_000;
-
-class TooManyFiles extends SourceError {
-  override readonly name = "TooManyFiles";
-
-  constructor(max: number) {
-    super(
-      "too_many_files",
-      `The commit has more than ${max.toLocaleString("en-US")} files, more than Repodex indexes.`,
-      { retryable: false },
-    );
+    super("odd_tree", `The commit's tree is damaged at ${quotePath(path)}: ${what}. Run git fsck on it.`, {
+      retryable: false,
+    });
   }
 }
 
@@ -87,7 +73,9 @@ export async function buildTree(entries: Iterable<TreeEntry>): Promise<Directory
 function openDirectory(root: Directory, path: string, slash: number): Directory {
   let directory = root;
   if (slash === -1) return directory;
-  for (const name of path.slice(0, slash).split("/")) {
+  const names = path.slice(0, slash).split("/");
+  refuseDepth(names.length);
+  for (const name of names) {
     const child = directory.children.get(name);
     if (child && !isDirectory(child)) throw new OddTree(path, "a file and a directory of one name");
     const next = child ?? createDirectory();
@@ -105,6 +93,7 @@ export function addChild(
 ): void {
   if (name === "" || name === "." || name === "..") throw new OddTree(path, "a name that leads elsewhere");
   if (name.includes("\0")) throw new OddTree(path, "a name with a NUL");
+  if (name.includes("/")) throw new OddTree(path, "a name with a slash");
   if (directory.children.has(name)) throw new OddTree(path, "two entries of one name");
   directory.children.set(name, child);
 }
@@ -169,21 +158,29 @@ export function findDirectory(root: Directory, path: string): Directory | null {
   return directory;
 }
 
-/** All leaves of a tree, with their paths. Throws TooManyFiles where there are more than `max`. */
-export async function listEntries(root: Directory, max = MAX_ENTRIES): Promise<TreeEntry[]> {
+/** All leaves of a tree, with their paths. Throws TreeTooLarge where that is more than `meter` allows. */
+export async function listEntries(root: Directory, meter: ListingMeter): Promise<TreeEntry[]> {
   const entries: TreeEntry[] = [];
   const open: { directory: Directory; prefix: string }[] = [{ directory: root, prefix: "" }];
   const turn = new Turn();
   for (let next = open.pop(); next; next = open.pop()) {
     for (const [name, child] of next.directory.children) {
       const path = next.prefix + name;
+      meter.add(1, path.length);
       if (isDirectory(child)) open.push({ directory: child, prefix: `${path}/` });
       else entries.push({ path, mode: child.mode, sha: child.sha, size: child.size });
     }
-    if (entries.length > max) throw new TooManyFiles(max);
     if (turn.isOver()) await turn.next();
   }
   return entries;
+}
+
+const MAX_QUOTED = 120;
+
+/** A path for a sentence: quoted, control characters escaped, and cut where it is longer than anyone reads. */
+export function quotePath(path: string): string {
+  const text = Buffer.from(path.slice(0, 4 * MAX_QUOTED), "latin1").toString();
+  return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
 }
 
 const ASCII = /^[\0-\x7f]*$/;

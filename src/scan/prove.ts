@@ -1,9 +1,11 @@
+import { ListingMeter, refuseCircle, refuseDepth } from "./listing-limits.ts";
 import {
   addChild,
   buildTree,
   createDirectory,
   type Directory,
   directoriesBySha,
+  EMPTY_TREE_SHA,
   findDirectory,
   hashTree,
   hashTreeObject,
@@ -24,6 +26,7 @@ export interface Proof {
 interface Reading {
   treeSha: string;
   source: Source;
+  limits: { maxFiles: number };
   signal: AbortSignal;
 }
 
@@ -46,7 +49,7 @@ interface Candidate {
  * Then the tree's SHA is computed from the entries and compared with the commit's. Where they differ, the
  * directories whose SHAs differ are read again with the raw bytes of their names, since a JSON listing cannot
  * carry names that are not UTF-8. What still differs is reported, not refused: an odd tree is never locked out.
- * Throws OddTree for a tree that git itself would refuse.
+ * Throws OddTree for a tree that git itself would refuse, TreeTooLarge for one that no memory holds.
  */
 export async function readTree(
   options: Reading & Earlier,
@@ -57,10 +60,14 @@ export async function readTree(
   let candidate: Candidate = { root, expected: listed.subtrees };
   if (!whole || (await hashTree(root)) !== treeSha) candidate = await rereadTree(root, options);
   const proof = await prove(candidate, treeSha);
-  return { entries: await listEntries(candidate.root), proof, truncated: listed.truncated };
+  const entries = await listEntries(candidate.root, new ListingMeter(options.limits.maxFiles));
+  return { entries, proof, truncated: listed.truncated };
 }
 
-/** The host's own listing; of a tree too large for it, what is known of it already. */
+/**
+ * The host's own listing; of a tree too large for it, what is known of it already: the tree before it, else what the
+ * listing says until it breaks off.
+ */
 async function listTree(options: Reading & Earlier): Promise<TreeListing & { truncated: boolean }> {
   const { treeSha, source, signal, previous } = options;
   const known = { subtrees: new Map<string, string>(), truncated: true };
@@ -68,17 +75,21 @@ async function listTree(options: Reading & Earlier): Promise<TreeListing & { tru
   const listing = await source.listTree(treeSha, signal);
   if (!listing.truncated) return listing;
   const entries = [...previous()];
-  return entries.length > 0
-    ? { ...known, entries }
-    : { ...(await source.walkTree(treeSha, signal)), truncated: true };
+  return entries.length > 0 ? { ...known, entries } : listing;
 }
 
 /** U+FFFD in UTF-8: what JSON has in place of bytes that it cannot carry. */
 const REPLACED = "\xef\xbf\xbd";
 
+/** The part of a listing that can be relied on: none of one that no tree could have. */
 async function buildCertain({ entries }: TreeListing): Promise<{ root: Directory; whole: boolean }> {
   const certain = entries.filter((entry) => !entry.path.includes(REPLACED));
-  return { root: await buildTree(certain), whole: certain.length === entries.length };
+  try {
+    return { root: await buildTree(certain), whole: certain.length === entries.length };
+  } catch (error) {
+    if (error instanceof OddTree) return { root: createDirectory(), whole: false };
+    throw error;
+  }
 }
 
 /** A directory on the way down. */
@@ -87,7 +98,7 @@ interface Step {
   name: string;
   sha: string;
   directory: Directory;
-  parent: Step | null;
+  within: Step | null;
   /** It or one above it does not hash to its SHA: what it names could be anything, itself included. */
   doubtful: boolean;
 }
@@ -96,23 +107,29 @@ interface Step {
  * Walks down from the root by raw tree objects, keeping every directory of the `known` tree that agrees. Each
  * object is read once, however often it is named.
  */
-async function rereadTree(known: Directory, { treeSha, source, signal }: Reading): Promise<Candidate> {
+async function rereadTree(
+  known: Directory,
+  { treeSha, source, limits, signal }: Reading,
+): Promise<Candidate> {
   await hashTree(known);
   const agreeing = await directoriesBySha(known);
   const read = new Map<string, Directory>();
   const expected = new Map<string, string>();
   const root = createDirectory();
-  let level: Step[] = [{ path: "", name: "", sha: treeSha, directory: root, parent: null, doubtful: false }];
-  while (level.length > 0) {
+  let level: Step[] = [{ path: "", name: "", sha: treeSha, directory: root, within: null, doubtful: false }];
+  const meter = new ListingMeter(limits.maxFiles);
+  for (let depth = 0; level.length > 0; depth += 1) {
+    refuseDepth(depth);
     const trees = await source.readRawTrees([...new Set(level.map(({ sha }) => sha))], signal);
     const next: Step[] = [];
     for (const step of level) {
       expected.set(step.path, step.sha);
       const raw = trees.get(step.sha) ?? [];
+      meter.add(raw.length, step.path.length);
       step.doubtful ||= hashTreeObject(raw) !== step.sha;
       const same = step.doubtful ? undefined : read.get(step.sha);
-      if (same) step.parent?.directory.children.set(step.name, same);
-      else next.push(...addRaw(step, raw, { agreeing, read }));
+      if (same) step.within?.directory.children.set(step.name, same);
+      else next.push(...addRaw(step, raw, { agreeing, read, expected }));
       if (!step.doubtful) read.set(step.sha, same ?? step.directory);
     }
     level = next;
@@ -124,7 +141,11 @@ async function rereadTree(known: Directory, { treeSha, source, signal }: Reading
 function addRaw(
   step: Step,
   raw: RawTreeEntry[],
-  { agreeing, read }: { agreeing: ReadonlyMap<string, Directory>; read: ReadonlyMap<string, Directory> },
+  known: {
+    agreeing: ReadonlyMap<string, Directory>;
+    read: ReadonlyMap<string, Directory>;
+    expected: Map<string, string>;
+  },
 ): Step[] {
   const below: Step[] = [];
   for (const { name, mode, sha, size } of raw) {
@@ -133,20 +154,18 @@ function addRaw(
       addChild(step.directory, name, { child: { mode, sha, size }, path });
       continue;
     }
-    const found = agreeing.get(sha) ?? (step.doubtful ? undefined : read.get(sha));
+    if (sha === EMPTY_TREE_SHA) {
+      known.expected.set(path, sha); // it holds no entry that could be listed, so it stays unproven
+      continue;
+    }
+    const found = known.agreeing.get(sha) ?? (step.doubtful ? undefined : known.read.get(sha));
     const directory = found ?? createDirectory();
     addChild(step.directory, name, { child: directory, path });
     if (found) continue;
-    refuseCycle(step, { sha, path });
-    below.push({ path, name, sha, directory, parent: step, doubtful: step.doubtful });
+    refuseCircle({ sha, within: step });
+    below.push({ path, name, sha, directory, within: step, doubtful: step.doubtful });
   }
   return below;
-}
-
-function refuseCycle(step: Step, { sha, path }: { sha: string; path: string }): void {
-  for (let above: Step | null = step; above; above = above.parent) {
-    if (above.sha === sha) throw new OddTree(path, "a directory that contains itself");
-  }
 }
 
 async function prove({ root, expected }: Candidate, treeSha: string): Promise<Proof> {

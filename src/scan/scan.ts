@@ -55,6 +55,8 @@ export interface ScanRun {
 export interface ScanLimits {
   /** Files larger than this many bytes are listed but not indexed. */
   maxFileBytes: number;
+  /** Files and directories of one tree. */
+  maxFiles: number;
 }
 
 /** What a scan needs of its run: it writes only through `write`, which proves that the run is still held. */
@@ -98,6 +100,7 @@ export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<vo
     treeSha: head.tree_sha,
     wasTruncated: run.mode === "incremental" && indexed?.truncated === true,
     source: tools.source,
+    limits: tools.limits,
     signal: tools.signal,
     previous: () => Iterator.from(previous).map(([path, { mode, sha, size }]) => ({ path, mode, sha, size })),
   });
@@ -210,7 +213,7 @@ async function readAttributes(
   { write, blobs }: ScanTools & { blobs: KnownBlobs },
 ): Promise<Map<string, string>> {
   const found = entries
-    .filter(({ path, sha }) => ATTRIBUTES_FILE.test(path) && blobs.states.get(sha) === "indexed")
+    .filter(({ path, sha }) => ATTRIBUTES_FILE.test(path) && blobs.stored.get(sha)?.state === "indexed")
     .sort((a, b) => a.path.split("/").length - b.path.split("/").length)
     .slice(0, MAX_ATTRIBUTES_FILES);
   const attributes = new Map<string, string>();

@@ -37,8 +37,6 @@ export interface Source {
   readHead(signal: AbortSignal): Promise<Head | null>;
   /** The listing in one request; `truncated` where the host gives only a part of a tree so large. */
   listTree(treeSha: string, signal: AbortSignal): Promise<TreeListing & { truncated: boolean }>;
-  /** The whole listing, however many requests it takes. */
-  walkTree(treeSha: string, signal: AbortSignal): Promise<TreeListing>;
   /** Single tree objects with raw names, for paths that JSON cannot carry. */
   readRawTrees(treeShas: string[], signal: AbortSignal): Promise<Map<string, RawTreeEntry[]>>;
   /** Blobs by SHA, in any order; a blob the host does not have comes with null. */

@@ -28,15 +28,22 @@ export async function readIndexed(
   return commit === null ? null : { commit, branch, verified: row.indexed_verified === true, truncated };
 }
 
+interface StoredBlobRow {
+  sha: string;
+  state: BlobState;
+  size: number;
+  run_id: string;
+}
+
 /** Those of the blobs (SHAs in hex) that are stored. */
 export async function readBlobs(
   db: Kysely<Tables>,
   repositoryId: string,
   shas: string[],
-): Promise<{ sha: string; state: BlobState; run_id: string }[]> {
+): Promise<StoredBlobRow[]> {
   const keys = shas.map((sha) => Buffer.from(sha, "hex"));
-  const { rows } = await sql<{ sha: string; state: BlobState; run_id: string }>`
-    select encode(sha, 'hex') as sha, state, run_id from blobs
+  const { rows } = await sql<StoredBlobRow>`
+    select encode(sha, 'hex') as sha, state, size, run_id from blobs
     where repository_id = ${repositoryId} and sha = any(${keys})`.execute(db);
   return rows;
 }

@@ -1,7 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import nock from "nock";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createGitHubApp, readerFor } from "../../src/github/client.ts";
+import { createGitHubApp, type Octokit, readerFor } from "../../src/github/client.ts";
+import { translateError } from "../../src/github/errors.ts";
 import { createSource } from "../../src/github/source.ts";
 import { createLogger } from "../../src/log.ts";
 import { HeadMoved, RateLimited, type Source, SourceError } from "../../src/scan/source.ts";
@@ -32,7 +34,7 @@ afterEach(() => {
   nock.enableNetConnect();
 });
 
-async function createTestSource(): Promise<Source> {
+async function createOctokit(): Promise<Octokit> {
   const app = createGitHubApp(
     {
       appId: "1",
@@ -42,8 +44,12 @@ async function createTestSource(): Promise<Source> {
     },
     createLogger("silent"),
   );
+  return await readerFor(app, "1");
+}
+
+async function createTestSource(): Promise<Source> {
   return createSource({
-    octokit: await readerFor(app, "1"),
+    octokit: await createOctokit(),
     repository: { id: "7", owner: "o", name: "r" },
     limits: { maxFileBytes: 1_000, maxRepositoryBytes: 1_000_000 },
     onSeen: async () => {},
@@ -223,6 +229,22 @@ describe("an answer of GitHub", () => {
       .replyWithError(Object.assign(new Error("socket hang up"), { code: "ECONNRESET" }));
 
     expect(await readTree()).toMatchObject({ code: "github_unreachable", retryable: true });
+  });
+
+  test("that takes too long is worth another attempt, and says so", async () => {
+    const octokit = await createOctokit();
+    const spent = AbortSignal.timeout(1);
+    await once(spent, "abort");
+
+    const error = await octokit.rest.git
+      .getTree({ owner: "o", repo: "r", tree_sha: SHA, request: { signal: spent, retries: 0 } })
+      .catch((thrown: unknown) => thrown);
+
+    expect(translateError(error, "list the files")).toMatchObject({
+      code: "github_timeout",
+      message: "GitHub took too long to list the files.",
+      retryable: true,
+    });
   });
 
   test("without the archive's address is worth another attempt", async () => {

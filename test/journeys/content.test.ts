@@ -142,6 +142,30 @@ describe("the index", () => {
     expect(requests.length, requests.map(({ route }) => route).join("\n")).toBeLessThanOrEqual(12);
   });
 
+  test("of a push that moved all directories into another one lists them where they are now", async () => {
+    const files = Object.fromEntries(
+      Array.from({ length: 60 }, (_, i) => [`d${i % 5}/e${i % 3}/f${i}`, `${i}`]),
+    );
+    const git = await createRepository({ bare: true, files });
+    const journey = await startJourney(database, {
+      git,
+      simulator: { treeLimit: { entries: 20, bytes: 1_000_000 } },
+    });
+    await journey.install();
+    const root = await git.git("rev-parse", "HEAD^{tree}");
+    const moved = await git.git("mktree", { input: `040000 tree ${root}\tall\n` });
+    const commit = await git.git("commit-tree", moved, "-p", "HEAD", "-m", "move");
+    await git.git("update-ref", "refs/heads/main", commit);
+    const asked = journey.simulator.requests.length;
+
+    await journey.simulator.deliverPush(journey.repositoryId, {});
+    await journey.untilStill();
+
+    expect(await journey.expectTruth()).toEqual({ files: 60, texts: 60 });
+    const trees = journey.simulator.requests.slice(asked).filter(({ route }) => /trees|graphql/.test(route));
+    expect(trees.map(({ route }) => route)).toEqual(["/graphql"]);
+  });
+
   test("is of the blobs, where attributes change an archive's bytes or leave files out of it", async () => {
     const files: Record<string, string> = {
       ".gitattributes": "subst.txt export-subst\nignored/** export-ignore\n*.crlf text eol=crlf\n",

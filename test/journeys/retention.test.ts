@@ -100,7 +100,7 @@ async function openScanner(git: TestRepository) {
   const installation_id = simulator.addInstallation({ id: 1 });
   simulator.addRepository({ installation_id, git_dir: git.dir, name: "repository-100", id: 100 });
   const octokit = await octokitFor(createApp(simulator), "1");
-  const limits = { maxFileBytes: 1024 ** 2, maxRepositoryBytes: 1024 ** 3 };
+  const limits = { maxFiles: 100_000, maxFileBytes: 1024 ** 2, maxRepositoryBytes: 1024 ** 3 };
   const parser = new Parser({ threads: 1 });
   onTestFinished(() => parser.close());
   const perform: Perform = (run, tools) =>

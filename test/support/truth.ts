@@ -43,7 +43,8 @@ export async function expectTruth(
   return { files: listing.toString("latin1").split("\0").length - 1, texts };
 }
 
-async function readManifestAsGit(db: Kysely<Tables>, repositoryId: string): Promise<Buffer> {
+/** The manifest as `git ls-tree -r -z` prints it, byte for byte. */
+export async function readManifestAsGit(db: Kysely<Tables>, repositoryId: string): Promise<Buffer> {
   const { rows } = await sql<{ mode: string; sha: string; path: Buffer }>`
     select mode, encode(sha, 'hex') as sha, coalesce(path_bytes, convert_to(path, 'UTF8')) as path
     from files where repository_id = ${repositoryId}

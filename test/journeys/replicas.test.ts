@@ -13,6 +13,8 @@ const SEED = Number(process.env.SEED ?? Date.now() % 100_000);
 const INSTALLATIONS = 20;
 const REPOSITORIES_EACH = 1;
 const PUSHES = 10;
+/** Long enough for a push to come in the middle of a scan, and for a claim that does not look to overlap it. */
+const SLOW_TREE = { route: "/repos/{owner}/{repo}/git/trees/{tree_sha}", delayMs: 2_000, times: 1e9 };
 const SKEWED_CLOCK = new URL("../support/skewed-clock.ts", import.meta.url).href;
 
 const database = useDatabase();
@@ -83,10 +85,11 @@ async function expectAllTrue({ simulator }: Journey, repositories: Installed[]):
 }
 
 test(`two replicas answer every head of 20 repositories, and never scan one at once (seed ${SEED})`, async () => {
-  const journey = await startJourney(database, { environment: { RUN_SLOTS: "3" } });
+  const journey = await startJourney(database, { environment: { RUN_SLOTS: "12" } });
   const urls = [journey.url, (await journey.start()).url];
   const repositories = await addRepositories(journey, INSTALLATIONS, REPOSITORIES_EACH);
 
+  journey.simulator.fault(SLOW_TREE);
   await installAll(journey, repositories);
   await until(async () => (await workersThatBegan()) > 0, { what: "the first scans" });
   const known = await until(() => knownOf(repositories), { what: "the repositories to be known" });

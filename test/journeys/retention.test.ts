@@ -14,7 +14,7 @@ import { type Simulator, startSimulator } from "../simulator/simulator.ts";
 import { type Database, useDatabase } from "../support/database.ts";
 import { createRepository, type Files, type TestRepository } from "../support/git.ts";
 import { createRandom } from "../support/random.ts";
-import { seedRepository, TIMINGS } from "../support/seed.ts";
+import { readRow, seedRepository, TIMINGS } from "../support/seed.ts";
 import { expectTruth } from "../support/truth.ts";
 
 /** `npm run soak` pushes a thousand times. */
@@ -97,8 +97,11 @@ function change(below: (n: number) => number, text: () => string): Files {
 /** Everything a push leads to but the check run, one after the other and without its pace of one a second. */
 async function openScanner(git: TestRepository) {
   const simulator = await startSimulator();
+  onTestFinished(() => simulator.close());
   const installation_id = simulator.addInstallation({ id: 1 });
   simulator.addRepository({ installation_id, git_dir: git.dir, name: "repository-100", id: 100 });
+  const plenty = Number.MAX_SAFE_INTEGER; // a thousand pushes ask more than an hour's budget allows
+  simulator.setBudget(installation_id, { limit: plenty, remaining: plenty, reset: plenty });
   const octokit = await octokitFor(createApp(simulator), "1");
   const limits = { maxFiles: 100_000, maxFileBytes: 1024 ** 2, maxRepositoryBytes: 1024 ** 3 };
   const parser = new Parser({ threads: 1 });
@@ -137,6 +140,7 @@ async function openScanner(git: TestRepository) {
         log,
         shutdown: new AbortController().signal,
       });
+      expect((await readRow(on.db, run.id)).state, guid).toBe("succeeded");
       // As the report loop would, once GitHub has been told.
       await sql`update check_reports set state = 'completed' where state = 'open'`.execute(on.db);
     },

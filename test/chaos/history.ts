@@ -26,6 +26,8 @@ export interface History {
   expected: ReadonlyMap<string, Expected>;
   /** One more commit, or a move of the branch to another one. */
   step(): Promise<Pushed>;
+  /** The largest tree that ever was, on top of all that has happened: the more there is to hold against git. */
+  finish(): Promise<Pushed>;
 }
 
 /** Larger trees only make the runs longer. */
@@ -217,14 +219,22 @@ export async function createHistory(random: Random): Promise<History> {
     return tree;
   }
 
-  async function step(): Promise<Pushed> {
+  async function advance(go: () => Promise<boolean>): Promise<Pushed> {
     steps += 1;
     const before = head.sha;
-    const forced = await move();
+    const forced = await go();
     await git.git("update-ref", "refs/heads/main", head.sha);
     return { before, after: head.sha, forced };
   }
 
+  const step = () => advance(move);
+  const finish = () =>
+    advance(async () => {
+      const { tree } = commits.reduce((a, b) => (b.tree.size > a.tree.size ? b : a));
+      await commit(new Map(tree), [head.sha]);
+      return false;
+    });
+
   await step();
-  return { git, expected, step };
+  return { git, expected, step, finish };
 }

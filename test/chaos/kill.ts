@@ -9,7 +9,7 @@ const TAKEN_UP_WITHIN_MS = 10_000;
 /** How long a scan is held up, and how far into it the kill may come. */
 const INTO_SCAN_MS = 1_500;
 /** Where a scan is held up, so that kills meet all of its stages; GraphQL is asked seldom, so that others are met on the way. */
-const SLOW_ROUTES = ["/repos/{owner}/{repo}/git/trees/{tree_sha}", "tarball", "/graphql"];
+const SLOW_ROUTES = ["/repos/{owner}/{repo}/git/trees/{tree_sha}", "tarball", "/graphql"] as const;
 const CLAIMED_WITHIN_MS = 20_000;
 
 type Db = TestDatabase["db"];
@@ -25,24 +25,25 @@ export interface Killed {
 
 /**
  * Kills one replica, or all, at a moment that chance decides: mostly one that holds a run. What the killed ones
- * held, and what had not failed before and so has no waiting to do, must be taken up in time.
+ * held, and what had not failed before and so has no waiting to do, must be taken up in time. `sure`: the kill meets
+ * a run for certain.
  */
 export async function killSome(
   { simulator, replicas, random, sites }: Surroundings & { sites: Site[] },
-  db: Db,
+  { db, sure }: { db: Db; sure: boolean },
 ): Promise<Killed> {
   const lift = simulator.fault({
-    route: random.pick(SLOW_ROUTES),
+    route: sure ? SLOW_ROUTES[0] : random.pick(SLOW_ROUTES),
     delayMs: INTO_SCAN_MS,
     times: sites.length,
   });
   let target = random.pick(replicas.all());
-  if (random.chance(0.7)) {
+  if (sure || random.chance(0.7)) {
     for (const site of sites) await site.ask("full");
     target = (await untilHeld(db, replicas)) ?? target;
   }
-  await delay(random.below(random.pick([100, INTO_SCAN_MS]))); // the moment is what chance decides here
-  const victims = random.chance(0.2) ? replicas.all() : [target];
+  await delay(random.below(random.pick([100, sure ? 100 : INTO_SCAN_MS]))); // the moment is what chance decides here
+  const victims = !sure && random.chance(0.2) ? replicas.all() : [target];
   const names = victims.map(({ child }) => `/${child.pid}/`);
   const held = (await listRunning(db)).filter(({ worker }) => names.some((name) => worker?.includes(name)));
   const restarted = replicas.kill(victims);

@@ -109,7 +109,7 @@ export async function openSite(
     if (site.removed) await removeOrReturn();
     site.repository.tree_limit = undefined;
     for (const pushed of waiting.splice(0)) await deliverPush(pushed);
-    const last = { ...(await history.step()), guid: crypto.randomUUID() };
+    const last = { ...(await history.finish()), guid: crypto.randomUUID() };
     await arrive(() => simulator.deliverPush(id, last));
   }
 

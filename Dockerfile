@@ -7,7 +7,10 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force
 
 FROM node:24-slim
+# As in `npm start`: without these three a process that scans keeps about twice the memory that it uses.
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=131072 \
     HOST=0.0.0.0 \
     PORT=3000 \
     DATA_DIR=/data
@@ -23,4 +26,4 @@ EXPOSE 3000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/readyz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # node itself is process 1: it takes SIGTERM, gives its runs back and ends.
-CMD ["node", "--import", "./src/check-node.js", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=4", "--import", "./src/check-node.js", "src/main.ts"]

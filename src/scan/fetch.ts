@@ -10,7 +10,7 @@ import { readBlobs, storeBlobs } from "./store.ts";
 import { Turn } from "./turn.ts";
 
 /** A batch is parsed and written once it holds this many bytes of content or this many blobs. */
-const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_BYTES = 2 * 1024 * 1024;
 const BATCH_BLOBS = 1_000;
 /** How many SHAs the database is asked for at once. */
 const ASK_BLOBS = 10_000;
@@ -29,10 +29,21 @@ interface FetchContext extends ScanTools {
   previous: ManifestByPath;
 }
 
+/** A blob that is to be fetched: at how many paths it stands, and what its text is to be asked for. */
+interface Want {
+  copies: number;
+  hints: readonly string[];
+}
+
+/** What nearly every blob is: one object for all of them. */
+const ONCE: Want = { copies: 1, hints: [] };
+
 /** The blobs that are to be stored: how many of them there are in all, and those that are missing. */
 interface Inventory extends KnownBlobs {
   entries: TreeEntry[];
-  wanted: Map<string, { size: number | null; copies: number; hints: string[] }>;
+  wanted: Map<string, Want>;
+  /** Bytes of what is wanted. */
+  wantedBytes: number;
   /** Entries with nothing left to fetch. */
   done: number;
   /** Bytes of all entries that are to be stored. */
@@ -50,7 +61,7 @@ export async function fetchMissing(entries: TreeEntry[], context: FetchContext):
   await sink.begin();
   const missing = new Set(wanted.keys());
   if (missing.delete(EMPTY_BLOB_SHA)) await sink.add(EMPTY_BLOB_SHA, Buffer.alloc(0));
-  if (prefersTarball(missing, inventory)) await readArchive(missing, { ...context, inventory, sink });
+  if (prefersTarball(inventory)) await readArchive(missing, { ...context, inventory, sink });
   await readSingly(missing, { ...context, inventory, sink });
   await sink.flush();
   if (unreadable.size > 0) context.log.warn({ count: unreadable.size }, "blobs could not be read");
@@ -67,6 +78,7 @@ async function takeInventory(entries: TreeEntry[], context: FetchContext): Promi
     unreadable: new Map(),
     languages: new Map(),
     wanted: new Map(),
+    wantedBytes: 0,
     done: entries.length - due.length,
     bytes: 0,
   };
@@ -78,13 +90,17 @@ async function takeInventory(entries: TreeEntry[], context: FetchContext): Promi
       inventory.done += 1;
       continue;
     }
-    const want = inventory.wanted.get(sha) ?? { size, copies: 0, hints: [] };
-    want.copies += 1;
-    const hint = hintOf(path);
-    if (hint !== null && !want.hints.includes(hint)) want.hints.push(hint);
-    inventory.wanted.set(sha, want);
+    const before = inventory.wanted.get(sha);
+    if (!before) inventory.wantedBytes += size ?? 0;
+    inventory.wanted.set(sha, addPath(before, hintOf(path)));
   }
   return inventory;
+}
+
+function addPath(want: Want | undefined, hint: string | null): Want {
+  if (!want && hint === null) return ONCE;
+  const { copies, hints } = want ?? { copies: 0, hints: [] };
+  return { copies: copies + 1, hints: hint === null || hints.includes(hint) ? hints : [...hints, hint] };
 }
 
 const STORED_STATES: ReadonlySet<string> = new Set<BlobState>(["indexed", "binary", "encoding", "lfs"]);
@@ -116,11 +132,9 @@ async function addStored(
   }
 }
 
-function prefersTarball(missing: Set<string>, { wanted, bytes }: Inventory): boolean {
-  let missingBytes = 0;
-  for (const sha of missing) missingBytes += wanted.get(sha)?.size ?? 0;
-  if (missing.size <= FEW_BLOBS && missingBytes <= FEW_BYTES) return false;
-  return missing.size > TARBALL_BLOBS || missingBytes > bytes * TARBALL_SHARE;
+function prefersTarball({ wanted, wantedBytes, bytes }: Inventory): boolean {
+  if (wanted.size <= FEW_BLOBS && wantedBytes <= FEW_BYTES) return false;
+  return wanted.size > TARBALL_BLOBS || wantedBytes > bytes * TARBALL_SHARE;
 }
 
 type Fetching = FetchContext & { inventory: Inventory; sink: BlobSink };
@@ -143,8 +157,9 @@ async function readSingly(
   { inventory, sink, source, signal }: Fetching,
 ): Promise<void> {
   if (missing.size === 0) return;
-  const { wanted, unreadable } = inventory;
-  const blobs = Array.from(missing, (sha) => ({ sha, size: wanted.get(sha)?.size ?? null }));
+  const { unreadable } = inventory;
+  const sizes = new Map(inventory.entries.map(({ sha, size }) => [sha, size]));
+  const blobs = Array.from(missing, (sha) => ({ sha, size: sizes.get(sha) ?? null }));
   for await (const { sha, content } of source.readBlobs(blobs, signal)) {
     if (content === null) unreadable.set(sha, "GitHub does not have this file's content.");
     else if (gitBlobSha(content) !== sha)
@@ -204,7 +219,7 @@ class BlobSink {
       const start = end;
       content.set(bytes, start);
       end += bytes.length;
-      return { sha, start, end, hints: this.#inventory.wanted.get(sha)?.hints ?? [] };
+      return { sha, start, end, hints: [...(this.#inventory.wanted.get(sha)?.hints ?? [])] };
     });
     this.#batch = [];
     this.#bytes = 0;

@@ -34,7 +34,7 @@ export class Parser {
 
   #start(): Worker {
     const worker = new Worker(new URL("./parse-thread.ts", import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB },
+      resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB, maxYoungGenerationSizeMb: 24 },
     });
     this.#all.add(worker);
     worker.on("error", () => {}); // told to whoever waits for its answer

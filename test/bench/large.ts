@@ -32,7 +32,7 @@ interface Indexed {
 }
 
 function pathOf(i: number): string {
-  return `packages/component-${i % 97}/src/module-${i % 1_009}/some-file-name-${i}.ts`;
+  return `packages/component-${i % 97}/src/module-${i % 53}/some-file-name-${i}.ts`;
 }
 
 function textOf(i: number, random: ReturnType<typeof createRandom>): string {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import manifest from "../../package.json" with { type: "json" };
 
 const PROJECT = path.join(import.meta.dirname, "../..");
 const START_TIMEOUT_MS = 60_000;
@@ -16,17 +17,22 @@ export interface AppProcess {
 }
 
 /**
- * Starts the production entry as a process of its own, and waits until it listens. With modules to import before
+ * Starts what `npm start` starts as a process of its own, and waits until it listens. With modules to import before
  * it, it has a channel for messages, too.
  */
 export async function startAppProcess(
   environment: Record<string, string>,
   { imports = [] }: { imports?: string[] } = {},
 ): Promise<AppProcess> {
-  const preloaded = ["./src/check-node.js", ...imports].flatMap((module) => ["--import", module]);
-  const child = spawn(process.execPath, [...preloaded, "src/main.ts"], {
+  const preloaded = imports.map((module) => `--import ${module}`).join(" ");
+  const child = spawn("sh", ["-c", `exec env ${manifest.scripts.start}`], {
     cwd: PROJECT,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
+    env: {
+      PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`,
+      HOME: process.env.HOME,
+      ...(preloaded && { NODE_OPTIONS: preloaded }),
+      ...environment,
+    },
     stdio: ["ignore", "pipe", "pipe", ...(imports.length > 0 ? (["ipc"] as const) : [])],
   });
   const lines: string[] = [];

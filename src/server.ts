@@ -4,6 +4,8 @@ import { Hono } from "hono";
 
 /** Headers and body of any request must be in by then; the webhook route is stricter. */
 const REQUEST_TIMEOUT_MS = 60_000;
+/** Longer than proxies keep an idle connection: who is closed upon while sending must send again. */
+const KEEP_ALIVE_MS = 65_000;
 /** What streams may take to notice that the server stops. */
 const CLOSE_GRACE_MS = 2_000;
 
@@ -25,6 +27,7 @@ export async function startServer(options: {
   app.mount("/", options.http.fetch);
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);

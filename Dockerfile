@@ -26,4 +26,4 @@ EXPOSE 3000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/readyz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # node itself is process 1: it takes SIGTERM, gives its runs back and ends.
-CMD ["node", "--max-semi-space-size=4", "--import", "./src/check-node.js", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=16", "--import", "./src/check-node.js", "src/main.ts"]

@@ -1,7 +1,7 @@
 import type { BlobState, RunMode, RunProgress } from "../database/schema.ts";
 import { skipReasonOf } from "./classify.ts";
 import { type FileRow, type KnownBlobs, type ManifestByPath, type StoredBlob, textKey } from "./files.ts";
-import { hintOf } from "./language.ts";
+import { languageOfName } from "./language.ts";
 import { EMPTY_BLOB_SHA, gitBlobSha, type TreeEntry } from "./manifest.ts";
 import type { ParsedBatch, ParseRequest } from "./parse.ts";
 import type { ScanTools } from "./scan.ts";
@@ -92,7 +92,7 @@ async function takeInventory(entries: TreeEntry[], context: FetchContext): Promi
     }
     const before = inventory.wanted.get(sha);
     if (!before) inventory.wantedBytes += size ?? 0;
-    inventory.wanted.set(sha, addPath(before, hintOf(path)));
+    inventory.wanted.set(sha, addPath(before, languageOfName(path).hint));
   }
   return inventory;
 }
@@ -158,9 +158,9 @@ async function readSingly(
 ): Promise<void> {
   if (missing.size === 0) return;
   const { unreadable } = inventory;
-  const sizes = new Map(inventory.entries.map(({ sha, size }) => [sha, size]));
-  const blobs = Array.from(missing, (sha) => ({ sha, size: sizes.get(sha) ?? null }));
-  for await (const { sha, content } of source.readBlobs(blobs, signal)) {
+  const blobs = new Map<string, { sha: string; size: number | null }>();
+  for (const { sha, size } of inventory.entries) if (missing.has(sha)) blobs.set(sha, { sha, size });
+  for await (const { sha, content } of source.readBlobs([...blobs.values()], signal)) {
     if (content === null) unreadable.set(sha, "GitHub does not have this file's content.");
     else if (gitBlobSha(content) !== sha)
       unreadable.set(sha, "GitHub delivered bytes that do not hash to the file's SHA.");

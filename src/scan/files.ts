@@ -1,7 +1,7 @@
 import type { BlobState, FileState } from "../database/schema.ts";
 import { linguistFlags } from "./attributes.ts";
 import { reasonFor, skipReasonOf } from "./classify.ts";
-import { hintOf, languageOfName } from "./language.ts";
+import { languageOfName } from "./language.ts";
 import { displayPath, entryPath, type TreeEntry } from "./manifest.ts";
 import { Turn } from "./turn.ts";
 
@@ -58,9 +58,9 @@ export async function entriesToAsk(
   const turn = new Turn();
   for (const { path, sha } of entries) {
     if (turn.isOver()) await turn.next();
-    const hint = stored.get(sha)?.state === "indexed" ? hintOf(path) : null;
-    if (hint === null || previous.get(path)?.sha === sha || languages.has(textKey(sha, hint))) continue;
-    asking.push({ sha, hint });
+    if (previous.get(path)?.sha === sha || stored.get(sha)?.state !== "indexed") continue;
+    const { hint } = languageOfName(path);
+    if (hint !== null && !languages.has(textKey(sha, hint))) asking.push({ sha, hint });
   }
   return asking;
 }
@@ -94,21 +94,22 @@ export async function assembleFiles(entries: TreeEntry[], context: Assembly): Pr
     const { mode, sha } = entry;
     const size = context.stored.get(sha)?.size ?? entry.size;
     const { path, path_bytes } = displayPath(entry.path);
-    const state = stateOf(entry, context);
-    const language = state.state === "submodule" ? null : languageOf(entry, context);
-    rows.push({ path, path_bytes, mode, sha, size, language, ...state, ...flagsOf(path) });
+    const { state, reason } = stateOf(entry, context);
+    const language = state === "submodule" ? null : languageOf(entry, context);
+    const { generated, vendored } = flagsOf(path);
+    rows.push({ path, path_bytes, mode, sha, size, language, state, reason, generated, vendored });
     if (turn.isOver()) await turn.next();
   }
   return rows;
 }
 
 function languageOf({ path, sha }: TreeEntry, { languages, stored, previous }: Assembly): string | null {
-  const hint = stored.get(sha)?.state === "indexed" ? hintOf(path) : null;
-  if (hint === null) return languageOfName(path);
+  const { language, hint } = languageOfName(path);
+  if (hint === null || stored.get(sha)?.state !== "indexed") return language;
   const told = languages.get(textKey(sha, hint));
   const before = previous.get(path);
   if (told === undefined && before?.sha === sha) return before.language;
-  return told ?? languageOfName(path);
+  return told ?? language;
 }
 
 function stateOf(

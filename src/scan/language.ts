@@ -95,25 +95,27 @@ function rank(language: Language, extension: string): number {
   return (language.extensions?.[0] === extension ? 2 : 0) + (language.type === "programming" ? 1 : 0);
 }
 
-/** A file's language as GitHub's linguist names it, as its name has it; null where none is known. */
-export function languageOfName(path: string): string | null {
-  const name = nameOf(path);
+/** What a name says of a language, as GitHub's linguist names it; null where it says nothing. */
+export interface NamedLanguage {
+  language: string | null;
+  /** What to ask the file's text for (languageOfText), or null where the name settles it. */
+  hint: string | null;
+}
+
+/** A file's language by its name alone. */
+export function languageOfName(path: string): NamedLanguage {
+  const name = path.slice(path.lastIndexOf("/") + 1);
   const exact = byFilename.get(name);
-  if (exact !== undefined) return exact;
-  const lower = name.toLowerCase();
-  for (let dot = lower.indexOf("."); dot !== -1; dot = lower.indexOf(".", dot + 1)) {
-    const language = byExtension.get(lower.slice(dot));
+  if (exact !== undefined) return { language: exact, hint: null };
+  const language = languageOfExtension(name.toLowerCase());
+  return { language, hint: textHintOf(name, language !== null) };
+}
+
+/** By the longest of its extensions that is known. */
+function languageOfExtension(name: string): string | null {
+  for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1)) {
+    const language = byExtension.get(name.slice(dot));
     if (language !== undefined) return language;
   }
   return null;
-}
-
-/** What to ask a file's text for (languageOfText), or null where its name settles the language. */
-export function hintOf(path: string): string | null {
-  const name = nameOf(path);
-  return byFilename.has(name) ? null : textHintOf(name, languageOfName(path) !== null);
-}
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
 }

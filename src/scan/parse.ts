@@ -17,7 +17,7 @@ export interface ParsedBlob {
   size: number;
   state: BlobState;
   chunks: number;
-  /** By hint (hintOf), as asked for: the language its text tells, or null where it tells none. */
+  /** By hint (languageOfName), as asked for: the language its text tells, or null where it tells none. */
   languages: Record<string, string | null>;
 }
 

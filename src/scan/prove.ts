@@ -32,7 +32,7 @@ interface Reading {
 
 /** What an earlier scan learnt. */
 interface Earlier {
-  previous: () => Iterable<TreeEntry>;
+  previous: () => Promise<TreeEntry[]>;
   /** The host did not give the whole tree last time: it is not asked again. */
   wasTruncated: boolean;
 }
@@ -71,10 +71,10 @@ export async function readTree(
 async function listTree(options: Reading & Earlier): Promise<TreeListing & { truncated: boolean }> {
   const { treeSha, source, signal, previous } = options;
   const known = { subtrees: new Map<string, string>(), truncated: true };
-  if (options.wasTruncated) return { ...known, entries: [...previous()] };
+  if (options.wasTruncated) return { ...known, entries: await previous() };
   const listing = await source.listTree(treeSha, signal);
   if (!listing.truncated) return listing;
-  const entries = [...previous()];
+  const entries = await previous();
   return entries.length > 0 ? { ...known, entries } : listing;
 }
 

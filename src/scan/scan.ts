@@ -8,6 +8,7 @@ import {
   byPath,
   diffFiles,
   entriesToAsk,
+  type FileRow,
   type KnownBlobs,
   type ManifestByPath,
   textKey,
@@ -95,20 +96,26 @@ export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<vo
     return await finishUnchanged(run, tools);
   }
 
-  const previous = byPath(await tools.write(({ trx }) => readManifest(trx, run.repository_id)));
+  const earlier = tools.write(({ trx }) => readManifest(trx, run.repository_id)).then(byPath);
+  earlier.catch(() => {}); // awaited below, after what may fail before it
   const { entries, proof, truncated } = await readTree({
     treeSha: head.tree_sha,
     wasTruncated: run.mode === "incremental" && indexed?.truncated === true,
     source: tools.source,
     limits: tools.limits,
     signal: tools.signal,
-    previous: () => Iterator.from(previous).map(([path, { mode, sha, size }]) => ({ path, mode, sha, size })),
+    previous: async () => Array.from(await earlier, toEntry),
   });
+  const previous = await earlier;
   const blobs = await fetchMissing(entries, { ...tools, run, head, previous });
   await publish(run, entries, { ...tools, head, proof: { ...proof, truncated }, previous, blobs });
   await collect(run, tools);
   await refuseStale(run, head, tools);
   await finishPublished(proof, tools);
+}
+
+function toEntry([path, { mode, sha, size }]: [string, FileRow]): TreeEntry {
+  return { path, mode, sha, size };
 }
 
 /** The newest head; read again while it disagrees with the push that asked and nothing seems to have changed. */

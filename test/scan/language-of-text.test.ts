@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { hintOf, languageOfName } from "../../src/scan/language.ts";
+import { languageOfName } from "../../src/scan/language.ts";
 import { languageOfText } from "../../src/scan/language-of-text.ts";
 
 /** The language of a file as a scan tells it: by its text where the name asks for it. */
 function languageOf(name: string, text: string): string | null {
-  const hint = hintOf(name);
-  return (hint === null ? null : languageOfText(hint, text)) ?? languageOfName(name);
+  const { language, hint } = languageOfName(name);
+  return (hint === null ? null : languageOfText(hint, text)) ?? language;
 }
 
 describe("an extension that languages share", () => {
@@ -72,8 +72,8 @@ describe("a script without an extension", () => {
 
   test("is named by its name where that is known", () => {
     expect(languageOf("Makefile", "#!/usr/bin/env python3\n")).toBe("Makefile");
-    expect(hintOf("Makefile")).toBeNull();
-    expect(hintOf("main.py")).toBeNull();
+    expect(languageOfName("Makefile").hint).toBeNull();
+    expect(languageOfName("main.py").hint).toBeNull();
   });
 });
 

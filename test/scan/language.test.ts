@@ -21,5 +21,5 @@ test.each([
   ["constructor", null],
   ["a.constructor", null],
 ])("%s is %s", (path, language) => {
-  expect(languageOfName(path)).toBe(language);
+  expect(languageOfName(path).language).toBe(language);
 });

@@ -10,8 +10,10 @@ import { readBlobs, storeBlobs } from "./store.ts";
 import { Turn } from "./turn.ts";
 
 /** A batch is parsed and written once it holds this many bytes of content or this many blobs. */
-const BATCH_BYTES = 2 * 1024 * 1024;
+const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_BLOBS = 1_000;
+/** So many batches may be on their way: one is written and one waits parsed while a third is parsed. */
+const BATCHES_AT_ONCE = 3;
 /** How many SHAs the database is asked for at once. */
 const ASK_BLOBS = 10_000;
 /** Above this share of the repository's bytes, one archive costs less than the blobs one by one. */
@@ -169,8 +171,8 @@ async function readSingly(
 }
 
 /**
- * Collects verified blobs, has them parsed and writes them in bounded, fenced transactions. One batch is written
- * and one is parsed while a third is read: no more wait in memory.
+ * Collects verified blobs, has them parsed and writes them in bounded, fenced transactions, in order. Reading,
+ * parsing and writing go on side by side; whoever reads too fast waits.
  */
 class BlobSink {
   readonly #context: FetchContext;
@@ -178,7 +180,8 @@ class BlobSink {
   readonly #progress: Required<Pick<RunProgress, "files_total" | "files_done" | "chunks" | "bytes">>;
   #batch: { sha: string; content: Buffer }[] = [];
   #bytes = 0;
-  #writing: Promise<void> = Promise.resolve();
+  /** Batches on their way, each until it is written. */
+  readonly #sent: Promise<void>[] = [];
 
   constructor(context: FetchContext, inventory: Inventory) {
     this.#context = context;
@@ -201,15 +204,21 @@ class BlobSink {
   /** Writes what is left; everything is stored once it resolves. */
   async flush(): Promise<void> {
     if (this.#batch.length > 0) await this.#send();
-    await this.#writing;
+    await Promise.all(this.#sent);
   }
 
   async #send(): Promise<void> {
+    if (this.#sent.length === BATCHES_AT_ONCE) await this.#sent.shift();
     const parsing = this.#context.parser.parse(this.#take());
-    parsing.catch(() => {}); // whoever awaits it next is told
-    await this.#writing;
-    this.#writing = parsing.then((parsed) => this.#write(parsed));
-    this.#writing.catch(() => {});
+    parsing.catch(() => {}); // awaited below, after the batch before it
+    const written = this.#writeAfter(this.#sent.at(-1), parsing);
+    written.catch(() => {}); // whoever awaits it next is told
+    this.#sent.push(written);
+  }
+
+  async #writeAfter(before: Promise<void> | undefined, parsing: Promise<ParsedBatch>): Promise<void> {
+    await before;
+    await this.#write(await parsing);
   }
 
   #take(): ParseRequest {

@@ -180,6 +180,8 @@ class BlobSink {
   readonly #progress: Required<Pick<RunProgress, "files_total" | "files_done" | "chunks" | "bytes">>;
   #batch: { sha: string; content: Buffer }[] = [];
   #bytes = 0;
+  /** Filled again and again: new memory for each batch would keep the garbage collector busy. */
+  readonly #buffers: Uint8Array<ArrayBuffer>[] = [];
   /** Batches on their way, each until it is written. */
   readonly #sent: Promise<void>[] = [];
 
@@ -209,11 +211,17 @@ class BlobSink {
 
   async #send(): Promise<void> {
     if (this.#sent.length === BATCHES_AT_ONCE) await this.#sent.shift();
-    const parsing = this.#context.parser.parse(this.#take());
+    const parsing = this.#parse(this.#take());
     parsing.catch(() => {}); // awaited below, after the batch before it
     const written = this.#writeAfter(this.#sent.at(-1), parsing);
     written.catch(() => {}); // whoever awaits it next is told
     this.#sent.push(written);
+  }
+
+  async #parse(request: ParseRequest): Promise<ParsedBatch> {
+    const { content, ...parsed } = await this.#context.parser.parse(request);
+    this.#buffers.push(content);
+    return parsed;
   }
 
   async #writeAfter(before: Promise<void> | undefined, parsing: Promise<ParsedBatch>): Promise<void> {
@@ -222,7 +230,7 @@ class BlobSink {
   }
 
   #take(): ParseRequest {
-    const content = new Uint8Array(this.#bytes);
+    const content = this.#bufferOf(this.#bytes);
     let end = 0;
     const blobs = this.#batch.map(({ sha, content: bytes }) => {
       const start = end;
@@ -234,6 +242,11 @@ class BlobSink {
     this.#bytes = 0;
     const { id: run_id, repository_id } = this.#context.run;
     return { repository_id, run_id, content, blobs };
+  }
+
+  #bufferOf(bytes: number): Uint8Array<ArrayBuffer> {
+    const buffer = this.#buffers.pop();
+    return buffer && buffer.length >= bytes ? buffer : new Uint8Array(Math.max(bytes, BATCH_BYTES * 1.25));
   }
 
   async #write(parsed: ParsedBatch): Promise<void> {

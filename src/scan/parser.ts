@@ -5,6 +5,9 @@ import type { ParsedBatch, ParseRequest } from "./parse.ts";
 /** A thread that takes more memory than this ends, and its batch fails; the process lives on. */
 const THREAD_HEAP_MB = 256;
 
+/** What was parsed, and the request's buffer, free again. */
+export type ParserAnswer = ParsedBatch & Pick<ParseRequest, "content">;
+
 /** Parses blobs (parseBlobs) on threads of its own, so that webhooks are answered meanwhile. */
 export class Parser {
   readonly #slots: PQueue;
@@ -15,8 +18,8 @@ export class Parser {
     this.#slots = new PQueue({ concurrency: threads });
   }
 
-  /** The request's content moves to the thread and is gone here. Rejects when the thread dies of it. */
-  async parse(request: ParseRequest): Promise<ParsedBatch> {
+  /** The request's content moves to the thread until it is answered. Rejects when the thread dies of it. */
+  async parse(request: ParseRequest): Promise<ParserAnswer> {
     return await this.#slots.add(async () => {
       const worker = this.#idle.pop() ?? this.#start();
       const answer = answerOf(worker);
@@ -47,8 +50,8 @@ export class Parser {
   }
 }
 
-async function answerOf(worker: Worker): Promise<ParsedBatch> {
-  const { promise, resolve, reject } = Promise.withResolvers<ParsedBatch>();
+async function answerOf(worker: Worker): Promise<ParserAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<ParserAnswer>();
   const onExit = () => reject(new Error("the thread that parses files ended"));
   worker.once("message", resolve).once("error", reject).once("exit", onExit);
   try {

@@ -15,8 +15,7 @@ export function createCheckRunReporter(options: { app: GitHubApp; publicUrl: str
       const octokit = await octokitFor(options.app, report.installation_id);
       const state = describeCheckRun(report, runUrl);
       try {
-        const mayExist = report.attempts > 1;
-        const id = report.check_run_id ?? (mayExist ? await findCheckRun(octokit, report, signal) : null);
+        const id = report.check_run_id ?? (await findCheckRun(octokit, report, signal));
         const written = await writeCheckRun(octokit, report, {
           id,
           state,

@@ -31,8 +31,6 @@ export interface RunReport {
   /** Set when the run moved on to another commit: this head's check run ends as skipped. */
   replaced_by_sha: string | null;
   check_run_id: string | null;
-  /** 1 on the very first attempt: nothing can have been created yet. */
-  attempts: number;
   /** How often reporting has failed since it last went well. */
   failures: number;
   /** Paths that could not be indexed, for the table and the annotations, worst first. */
@@ -157,7 +155,6 @@ async function readReport(db: Kysely<Tables>, leased: LeasedReport): Promise<Run
     run,
     head_sha: leased.head_sha,
     check_run_id: leased.check_run_id,
-    attempts: leased.attempts,
     failures: leased.failures,
     replaced_by_sha: leased.replaced_by_sha,
     installation_id: repository.installation_id,

@@ -142,7 +142,7 @@ const RULES: Record<string, Rule[]> = {
       /^public[ \t]+(?:SharedPlugin|Extension|PlVers)|^(?:methodmap|native|forward)[ \t]+\w|#pragma[ \t]+newdecls/m,
     ],
     ["POV-Ray SDL", /^[ \t]*#(?:declare|local|macro|while)[ \t]/m],
-    ["Pascal", /^[ \t]*\{\$|^[ \t]*(?:procedure|function|uses|unit|implementation)\b[^{]*;?$/im],
+    ["Pascal", /^[ \t]*\{\$|^[ \t]*(?:procedure|function|uses|unit|implementation)\b[^{\n]*;?$/im],
     ["BitBake", /^(?:inherit[ \t]|(?:SRC_URI|LICENSE|DEPENDS|PV)\b[^=\n]{0,50}=|do_\w+[ \t]*\()/m],
     [
       "Assembly",
@@ -174,9 +174,9 @@ const RULES: Record<string, Rule[]> = {
   ".ml": [
     [
       "OCaml",
-      /(?:^[ \t]*let[ \t]+rec\b)|^[ \t]*(?:open[ \t]+[A-Z]|module[ \t]+[A-Z]\w*[ \t]*=)|\bmatch\b[^\n]*\bwith\b|->|;;/m,
+      /(?:^[ \t]*let[ \t]+rec\b)|^[ \t]*(?:open[ \t]+[A-Z]|module[ \t]+[A-Z]\w*[ \t]*=)|\bmatch\b[^\n]{0,200}\bwith\b|->|;;/m,
     ],
-    ["Standard ML", /=>|case[ \t][^\n]*[ \t]of\b|^[ \t]*(?:structure|signature|functor|fun)[ \t]/m],
+    ["Standard ML", /=>|\bcase[ \t][^\n]{0,200}[ \t]of\b|^[ \t]*(?:structure|signature|functor|fun)[ \t]/m],
   ],
   ".mm": [["XML", XML[1]]],
   ".mod": [

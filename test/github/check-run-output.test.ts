@@ -44,7 +44,6 @@ function report(run: Partial<RunView>, more: Partial<RunReport> = {}): RunReport
     indexed_unverified_path: null,
     replaced_by_sha: null,
     check_run_id: null,
-    attempts: 1,
     failures: 0,
     problems: [],
     skipped: [],

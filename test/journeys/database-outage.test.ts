@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { endLongLeases, type Journey, startJourney } from "../support/journey.ts";
+import { type Journey, startJourney } from "../support/journey.ts";
 import { captureLog } from "../support/log.ts";
 import { startOwnServer } from "../support/own-server.ts";
 import { until } from "../support/wait.ts";
@@ -30,7 +30,6 @@ describe("PostgreSQL", () => {
 
     await journey.simulator.deliverPush(journey.repositoryId, {});
     await restarted.promise;
-    await endLongLeases(server);
     await journey.untilStill();
 
     await expectEndedWell(journey);
@@ -56,7 +55,6 @@ describe("PostgreSQL", () => {
     await until(() => lines.some(givenUp), { what: "the run to be left to its lease", timeoutMs: 60_000 });
     await server.restart();
     const after = await journey.simulator.deliverPush(journey.repositoryId, { guid: "during" });
-    await endLongLeases(server);
     await journey.untilStill();
 
     expect([during.status, health.status, ready.status, after.status]).toEqual([503, 200, 503, 202]);

@@ -38,7 +38,10 @@ test("a ref that lags its webhook by more than a scan takes is come back to, at 
   await journey.install();
 
   const after = await pushUnseen(journey, READS_OF_A_SCAN + 1);
-  const { queued } = await journey.untilStatus("the run to wait", (status) => status.queued !== null);
+  const { queued } = await journey.untilStatus(
+    "the run to wait",
+    (status) => status.queued !== null && status.queued.wait_reason !== null,
+  );
   await journey.untilStill();
 
   expect(queued?.wait_reason).toBe(`GitHub does not show the pushed commit ${after.slice(0, 7)} yet.`);

@@ -87,7 +87,11 @@ async function successOn({ simulator }: Journey, head: string) {
 
 async function expectNothingFailed(journey: Journey): Promise<void> {
   const all = await runs(journey);
-  expect(all.filter(({ failures, state }) => failures > 0 || state === "failed")).toEqual([]);
+  // A run may meet lost access before the delivery that tells of it cancels the run.
+  const failed = all.filter(
+    ({ failures, state }) => state === "failed" || (failures > 0 && state !== "cancelled"),
+  );
+  expect(failed).toEqual([]);
   const { checkRuns, violations } = journey.simulator;
   await until(() => checkRuns.every(({ status }) => status === "completed"), {
     what: "no check run to be left open",
@@ -200,7 +204,8 @@ test("a force push while changed files are read shows none of the old ones as un
 
   await journey.expectTruth();
   await expectNothingFailed(journey);
-  expect(conclusionsByHead(journey)[doomed]).toEqual(["skipped"]);
+  // GitHub may have lost the commit before a check run could be made on it.
+  expect(conclusionsByHead(journey)[doomed] ?? ["skipped"]).toEqual(["skipped"]);
   expect(conclusionsByHead(journey)[await journey.git.head()]).toEqual(["success"]);
 });
 

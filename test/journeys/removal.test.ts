@@ -85,11 +85,17 @@ describe("removing the repository from the installation", () => {
 
   test("and adding it again in the middle of a scan leads to a true index, by one run after the other", async () => {
     const journey = await startJourney(database, { files: files() });
-    const { simulator, installationId, repositoryId } = journey;
+    const { simulator, git, installationId, repositoryId } = journey;
 
     await scanAnd(journey, MOMENTS["while the archive streams"], async () => {
-      await simulator.deliverRepositoriesRemoved(installationId, [repositoryId]);
+      await removeRepository(journey);
       await untilCancelAsked();
+      simulator.addRepository({
+        installation_id: installationId,
+        git_dir: git.dir,
+        name: "hello",
+        id: repositoryId,
+      });
       await simulator.deliverRepositoriesAdded(installationId, [repositoryId]);
     });
     await journey.untilStill();

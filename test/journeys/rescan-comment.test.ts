@@ -97,7 +97,7 @@ describe("a /rescan comment", () => {
     await journey.install();
     const lift = journey.simulator.fault({
       route: "/repos/{owner}/{repo}/git/trees/{tree_sha}",
-      delayMs: 4_000,
+      delayMs: 8_000,
     });
     await journey.git.commit({ new: "1" });
     await journey.simulator.deliverPush(journey.repositoryId, {});

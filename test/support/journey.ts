@@ -99,7 +99,7 @@ export async function startJourney(
     git_dir: git.dir,
     name: "hello",
   });
-  const environment = { ...simulator.environment, LEASE_SECONDS: "2", ...options.environment };
+  const environment = { ...simulator.environment, LEASE_SECONDS: "4", ...options.environment };
 
   const start = async (more: Record<string, string> = {}) => {
     const repodex = await startTestRepodex(database, {

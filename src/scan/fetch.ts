@@ -5,7 +5,7 @@ import { languageOfName } from "./language.ts";
 import { EMPTY_BLOB_SHA, gitBlobSha, type TreeEntry } from "./manifest.ts";
 import type { ParsedBatch, ParseRequest } from "./parse.ts";
 import type { ScanTools } from "./scan.ts";
-import type { Head } from "./source.ts";
+import { type Head, SourceError } from "./source.ts";
 import { readBlobs, storeBlobs } from "./store.ts";
 import { Turn } from "./turn.ts";
 
@@ -20,12 +20,18 @@ const ASK_BLOBS = 10_000;
 const TARBALL_SHARE = 0.25;
 /** Above this many missing blobs the archive is taken whatever their share: requests must not grow with files. */
 const TARBALL_BLOBS = 500;
+/**
+ * An archive that could not be read so often is done without, unless more blobs than that are missing: git refuses to
+ * make one of some trees (a name such as "git~1", an encoding that .gitattributes names wrongly).
+ */
+const ARCHIVE_ATTEMPTS = 2;
+const MANY_BLOBS = 20_000;
 /** A handful of files is never worth an archive. */
 const FEW_BLOBS = 20;
 const FEW_BYTES = 1024 * 1024;
 
 interface FetchContext extends ScanTools {
-  run: { id: string; repository_id: string; mode: RunMode };
+  run: { id: string; repository_id: string; mode: RunMode; failures: number };
   head: Head;
   /** The published manifest: what it calls stored is. */
   previous: ManifestByPath;
@@ -147,10 +153,16 @@ async function readArchive(missing: Set<string>, context: Fetching): Promise<voi
   for (const { path, sha } of context.inventory.entries) if (missing.has(sha)) shaOfPath.set(path, sha);
   const wanted = (path: Buffer) => missing.has(shaOfPath.get(path.toString("latin1")) ?? "");
   const files = context.source.streamFiles(context.head.sha, { wanted, signal: context.signal });
-  for await (const { path, content } of files) {
-    const sha = shaOfPath.get(path.toString("latin1"));
-    if (sha === undefined || gitBlobSha(content) !== sha || !missing.delete(sha)) continue;
-    await context.sink.add(sha, content);
+  try {
+    for await (const { path, content } of files) {
+      const sha = shaOfPath.get(path.toString("latin1"));
+      if (sha === undefined || gitBlobSha(content) !== sha || !missing.delete(sha)) continue;
+      await context.sink.add(sha, content);
+    }
+  } catch (error) {
+    const isBad = error instanceof SourceError && error.code === "bad_archive";
+    if (!isBad || context.run.failures < ARCHIVE_ATTEMPTS || missing.size > MANY_BLOBS) throw error;
+    context.log.warn({ err: error, missing: missing.size }, "the archive is done without");
   }
 }
 

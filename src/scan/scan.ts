@@ -51,6 +51,8 @@ export interface ScanRun {
   wanted_head: string | null;
   /** How often the run was claimed. */
   epoch: number;
+  /** How many attempts have failed. */
+  failures: number;
 }
 
 export interface ScanLimits {

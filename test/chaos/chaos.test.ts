@@ -89,6 +89,7 @@ test(
     console.log(`still ${((performance.now() - settledAt) / 1000).toFixed(0)} s after the last push`);
 
     console.table(killed);
+    console.table(await failedRuns());
     const fresh = await indexAfresh(chaos);
     const rows = [];
     for (const site of sites) {
@@ -123,4 +124,13 @@ async function rest(): Promise<void> {
     return busy.length === 0;
   };
   await until(isIdle, { what: "a moment of rest", timeoutMs: REST_WITHIN_MS }).catch(() => {});
+}
+
+/** Why runs failed for good, if any did: the first thing to know where the verdict is bad. */
+async function failedRuns(): Promise<object[]> {
+  return await database.db
+    .selectFrom("runs")
+    .select(["id", "repository_id", "trigger", "mode", "head_sha", "reason"])
+    .where("state", "=", "failed")
+    .execute();
 }

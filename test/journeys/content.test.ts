@@ -241,6 +241,24 @@ describe("the index", () => {
     expect(routes).toContain("/graphql");
   });
 
+  test("does without an archive that git cannot make, after it was asked for twice", async () => {
+    const files = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`f${i}`, `file ${i}\n`]));
+    const git = await createRepository({ bare: true, files });
+    // git refuses to archive what Windows would take for its own folder
+    const own = await git.git("mktree", {
+      input: `100644 blob ${await git.git("rev-parse", "HEAD:f1")}\tx\n`,
+    });
+    const listing = `${await git.git("ls-tree", "HEAD")}\n040000 tree ${own}\tgit~1\n`;
+    const commit = await git.git("commit-tree", await git.git("mktree", { input: listing }), "-m", "odd");
+    await git.git("update-ref", "refs/heads/main", commit);
+    const journey = await startJourney(database, { git });
+
+    await journey.install();
+
+    expect(await journey.expectTruth()).toEqual({ files: 41, texts: 40 });
+    expect((await journey.status()).last_finished).toMatchObject({ state: "succeeded", failures: 2 });
+  });
+
   test("says which file could not be had, and tries again with the next scan", async () => {
     const journey = await startJourney(database);
     await journey.install();

@@ -111,7 +111,9 @@ test(
     console.table(rows);
     console.log(`${claims} claims, ${simulator.requests.length} requests to GitHub`);
     expect(simulator.violations).toEqual([]);
-    if (KILLS > 0) expect(killed[0]?.["taken up after (s)"], "the first kill met a run").not.toBeNull();
+    // Of a few kills, none may have met a run that still had to go on.
+    const takenUp = killed.filter((kill) => kill["taken up after (s)"] !== null);
+    if (KILLS >= 10) expect(takenUp.length).toBeGreaterThan(0);
   },
   STILL_WITHIN_MS * 4 + COMMITS * 10_000,
 );

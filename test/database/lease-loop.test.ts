@@ -33,7 +33,7 @@ async function startWork(renew = (delivery: ClaimedDelivery) => renewDelivery(da
       return await renew(delivery);
     },
     async handle(_delivery, signal) {
-      work.signal = signal;
+      work.signal ??= signal; // once it ends, the row may be taken again at once
       signal.addEventListener("abort", () => ended.resolve(), { once: true });
       await ended.promise;
     },

@@ -1,5 +1,6 @@
 import { refuseDeep } from "../scan/listing-limits.ts";
 import { EMPTY_TREE_SHA, gitBlobSha } from "../scan/manifest.ts";
+import { slicesOf } from "../scan/slices.ts";
 import {
   type Head,
   HeadMoved,
@@ -294,34 +295,29 @@ export function createSource(options: SourceOptions): Source {
     });
   }
 
-  /** A commit that was the head a moment ago and is not found: moved on, or truly missing. */
-  function withHeadCheck<A extends unknown[], T>(
-    read: (sha: string, ...rest: A) => Promise<T>,
-    signalOf: (...rest: A) => AbortSignal,
-  ) {
-    return async (sha: string, ...rest: A): Promise<T> => {
-      try {
-        return await read(sha, ...rest);
-      } catch (error) {
-        if (!(error instanceof SourceError) || error.code !== "not_found") throw error;
-        const head = await readHead(signalOf(...rest));
-        throw head?.sha === sha || head?.tree_sha === sha ? incomplete(error) : new HeadMoved(sha, error);
-      }
-    };
+  /** What to throw where a commit or tree that was the head a moment ago is not found: moved on, or truly missing. */
+  async function explainMissing(error: unknown, sha: string, signal: AbortSignal): Promise<unknown> {
+    if (!(error instanceof SourceError) || error.code !== "not_found") return error;
+    const head = await readHead(signal);
+    return head?.sha === sha || head?.tree_sha === sha ? incomplete(error) : new HeadMoved(sha, error);
   }
 
   return {
     readHead,
-    listTree: withHeadCheck(listTree, (signal) => signal),
+    async listTree(treeSha, signal) {
+      try {
+        return await listTree(treeSha, signal);
+      } catch (error) {
+        throw await explainMissing(error, treeSha, signal);
+      }
+    },
     readRawTrees,
     readBlobs,
     async *streamFiles(commitSha, options) {
       try {
         yield* streamFiles(commitSha, options);
       } catch (error) {
-        if (!(error instanceof SourceError) || error.code !== "not_found") throw error;
-        const head = await readHead(options.signal);
-        throw head?.sha === commitSha ? incomplete(error) : new HeadMoved(commitSha, error);
+        throw await explainMissing(error, commitSha, options.signal);
       }
     },
   };
@@ -363,12 +359,6 @@ function* batchesOf(blobs: { sha: string; size: number | null }[]) {
     bytes += size;
   }
   if (batch.length > 0) yield batch;
-}
-
-function slicesOf<T>(items: T[], size: number): T[][] {
-  const slices: T[][] = [];
-  for (let start = 0; start < items.length; start += size) slices.push(items.slice(start, start + size));
-  return slices;
 }
 
 async function bytesOf(data: unknown): Promise<Buffer> {

@@ -5,6 +5,7 @@ import { languageOfName } from "./language.ts";
 import { EMPTY_BLOB_SHA, gitBlobSha, type TreeEntry } from "./manifest.ts";
 import type { ParsedBatch, ParseRequest } from "./parse.ts";
 import type { ScanTools } from "./scan.ts";
+import { slicesOf } from "./slices.ts";
 import { type Head, SourceError } from "./source.ts";
 import { readBlobs, storeBlobs } from "./store.ts";
 import { Turn } from "./turn.ts";
@@ -131,8 +132,7 @@ async function addStored(
   { run, write }: FetchContext,
 ): Promise<void> {
   const unknown = [...new Set(due.map(({ sha }) => sha).filter((sha) => !stored.has(sha)))];
-  for (let start = 0; start < unknown.length; start += ASK_BLOBS) {
-    const some = unknown.slice(start, start + ASK_BLOBS);
+  for (const some of slicesOf(unknown, ASK_BLOBS)) {
     const blobs = await write(({ trx }) => readBlobs(trx, run.repository_id, some));
     for (const { sha, state, size, run_id } of blobs) {
       if (run.mode === "incremental" || run_id === run.id) stored.set(sha, { state, size });

@@ -17,6 +17,7 @@ import { languageOfText } from "./language-of-text.ts";
 import { displayPath, type TreeEntry } from "./manifest.ts";
 import type { Parser } from "./parser.ts";
 import { type Proof, readTree } from "./prove.ts";
+import { slicesOf } from "./slices.ts";
 import { type Head, HeadLags, HeadMoved, type Source } from "./source.ts";
 import {
   collectBlobs,
@@ -205,8 +206,7 @@ async function askTexts(
   asking: { sha: string; hint: string }[],
   { write, blobs }: ScanTools & { blobs: KnownBlobs },
 ): Promise<void> {
-  for (let start = 0; start < asking.length; start += TEXTS_AT_ONCE) {
-    const some = asking.slice(start, start + TEXTS_AT_ONCE);
+  for (const some of slicesOf(asking, TEXTS_AT_ONCE)) {
     const shas = some.map(({ sha }) => sha);
     const texts = await write(({ trx }) => readTexts(trx, run.repository_id, { shas, chunks: HEAD_CHUNKS }));
     for (const { sha, hint } of some) {
@@ -226,8 +226,7 @@ async function readAttributes(
     .sort((a, b) => a.path.split("/").length - b.path.split("/").length)
     .slice(0, MAX_ATTRIBUTES_FILES);
   const attributes = new Map<string, string>();
-  for (let start = 0; start < found.length; start += TEXTS_AT_ONCE) {
-    const some = found.slice(start, start + TEXTS_AT_ONCE);
+  for (const some of slicesOf(found, TEXTS_AT_ONCE)) {
     const shas = some.map(({ sha }) => sha);
     const texts = await write(({ trx }) =>
       readTexts(trx, run.repository_id, { shas, chunks: MAX_ATTRIBUTES_CHUNKS }),

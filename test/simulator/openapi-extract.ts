@@ -26,7 +26,7 @@ export interface Description {
   operations: Record<string, Operation>;
 }
 
-const EXTRACT_VERSION = 1;
+const EXTRACT_VERSION = 2;
 
 /**
  * The described operations of these keys with the schemas they need. The whole description is some 12 MB to parse,

@@ -30,10 +30,16 @@ export function toJsonSchema(value: unknown): Json {
   } else if (schema.additionalProperties === false) {
     converted.additionalProperties = false;
   }
-  if (Array.isArray(schema.allOf)) converted.allOf = schema.allOf.map(toJsonSchema);
-  const choices = schema.anyOf ?? schema.oneOf;
+  // In lists of installations an account is said to be a user and an enterprise at once: it is one of them.
+  const isAccount = isOf(schema.allOf, ["Simple User", "Enterprise"]);
+  if (Array.isArray(schema.allOf) && !isAccount) converted.allOf = schema.allOf.map(toJsonSchema);
+  const choices = schema.anyOf ?? schema.oneOf ?? (isAccount ? schema.allOf : undefined);
   if (Array.isArray(choices)) converted.anyOf = choices.map(toJsonSchema);
   return schema.nullable === true ? orNull(converted) : converted;
+}
+
+function isOf(schemas: unknown, titles: string[]): boolean {
+  return Array.isArray(schemas) && schemas.map(({ title }: Json) => title).join() === titles.join();
 }
 
 function mapValues(schemas: Json): Json {

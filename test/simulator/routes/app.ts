@@ -6,6 +6,7 @@ import { viewApp, viewInstallation } from "../views/app.ts";
 import { viewRepository } from "../views/repository.ts";
 import { findByName, type Installation } from "../world.ts";
 import { objectOf } from "./body.ts";
+import { pageOf } from "./pages.ts";
 
 /** What the App does as itself: read its installations and get their tokens. */
 export const appRoutes: Route[] = [
@@ -15,6 +16,7 @@ export const appRoutes: Route[] = [
     by: "app",
     answer: (_call, simulation) => json(200, viewApp(simulation)),
   },
+  { method: "GET", template: "/app/installations", by: "app", answer: listInstallations },
   {
     method: "GET",
     template: "/app/installations/{installation_id}",
@@ -34,6 +36,16 @@ export const appRoutes: Route[] = [
     answer: readRepositoryInstallation,
   },
 ];
+
+/** Suspended ones too: only their `suspended_at` tells. */
+function listInstallations(call: Call, simulation: Simulation) {
+  const { items, headers } = pageOf([...simulation.world.installations.values()], call, simulation);
+  return json(
+    200,
+    items.map((installation) => viewInstallation(installation, simulation)),
+    headers,
+  );
+}
 
 function installationOf({ params }: Call, { world }: Simulation): Installation {
   const installation = world.installations.get(Number(params.installation_id));

@@ -1,31 +1,8 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { buffer } from "node:stream/consumers";
 import { Webhooks } from "@octokit/webhooks";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { createRepository } from "../support/git.ts";
+import { startReceiver } from "./receiver.ts";
 import { asInstallation, startTestSimulator } from "./test-client.ts";
-
-interface Received {
-  headers: Record<string, string | string[] | undefined>;
-  text: string;
-  payload: Record<string, unknown>;
-}
-
-/** A receiver of webhooks that keeps what it was sent and answers 202. */
-async function startReceiver() {
-  const received: Received[] = [];
-  const server = createServer(async (request, response) => {
-    const text = (await buffer(request)).toString();
-    received.push({ headers: request.headers, text, payload: text.startsWith("{") ? JSON.parse(text) : {} });
-    response.writeHead(202).end("Stored.");
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => void server.close());
-  return { received, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks` };
-}
 
 async function serve() {
   const { received, url } = await startReceiver();

@@ -1,4 +1,5 @@
-import { type Delivered, type DeliveryOptions, HOOK_ID } from "./deliveries.ts";
+import type { Delivered } from "./deliveries.ts";
+import { HOOK_ID } from "./hook.ts";
 import { checkRunPayload } from "./payloads/check-run.ts";
 import { commentPayload } from "./payloads/comment.ts";
 import { installationPayload, installationRepositoriesPayload } from "./payloads/installation.ts";
@@ -6,8 +7,6 @@ import { pingPayload } from "./payloads/ping.ts";
 import { type PushOptions, pushPayload } from "./payloads/push.ts";
 import type { Simulation } from "./simulation.ts";
 import type { SimulatedComment } from "./world.ts";
-
-type Send = (event: string, payload: object, options?: DeliveryOptions) => Promise<Delivered>;
 
 /** The events that the App answers, with payloads made from what the simulator knows. */
 export interface EventSenders {
@@ -30,10 +29,9 @@ export interface EventSenders {
 }
 
 /** Senders that build each payload when they are called, from what the simulator knows then. */
-export function createEventSenders(
-  simulation: Simulation,
-  { send, webhookUrl }: { send: Send; webhookUrl: () => string | null },
-): EventSenders {
+export function createEventSenders(simulation: Simulation): EventSenders {
+  const { hook } = simulation;
+  const { send } = hook;
   return {
     async deliverInstallationCreated(id) {
       return send("installation", installationPayload(simulation, id, "created"));
@@ -71,7 +69,7 @@ export function createEventSenders(
       return send("check_run", checkRunPayload(simulation, id, { identifier, login }));
     },
     async deliverPing() {
-      return send("ping", pingPayload(simulation, { hookId: HOOK_ID, url: webhookUrl() }));
+      return send("ping", pingPayload(simulation, { hookId: HOOK_ID, url: hook.url }));
     },
   };
 }

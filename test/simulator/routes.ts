@@ -5,11 +5,13 @@ import { collaboratorRoutes } from "./routes/collaborators.ts";
 import { commentRoutes } from "./routes/comments.ts";
 import { commitRoutes } from "./routes/commits.ts";
 import { gitRoutes } from "./routes/git.ts";
+import { hookRoutes } from "./routes/hook.ts";
 import { installationRoutes } from "./routes/installation.ts";
 
 /** Everything of GitHub's REST that is answered here; the first that fits a path wins. */
 export const routes: Route[] = [
   ...appRoutes,
+  ...hookRoutes,
   ...installationRoutes,
   ...checkRoutes,
   ...gitRoutes,

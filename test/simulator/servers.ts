@@ -7,6 +7,7 @@ import { createBudgets } from "./budget.ts";
 import { createFaults } from "./faults.ts";
 import { openGit } from "./git.ts";
 import { createListener, type Incoming } from "./handle.ts";
+import { createHook } from "./hook.ts";
 import { createRecorder, type RecordedRequest } from "./recorder.ts";
 import { createRouter } from "./router.ts";
 import { routes } from "./routes.ts";
@@ -40,7 +41,6 @@ interface OpenServers {
   simulation: Simulation;
   url: string;
   environment: Record<string, string>;
-  webhookSecret: string;
   close: () => Promise<void>;
 }
 
@@ -51,7 +51,7 @@ export async function openServers(options: SimulatorOptions): Promise<OpenServer
   const url = await listen(api, options.port ?? 0);
   const archiveOrigin = await listen(archives, 0);
   const simulation = await createSimulation(options, { url, archiveOrigin });
-  const { recorder, git, tokens } = simulation;
+  const { recorder, git, tokens, hook } = simulation;
   // Loaded on demand: the demo never pays for GitHub's description.
   const validator = options.validate ? await (await import("./openapi.ts")).loadValidator(routes) : null;
   const rest = createRestArea({ simulation, match: createRouter(routes), validator });
@@ -59,30 +59,30 @@ export async function openServers(options: SimulatorOptions): Promise<OpenServer
   serve(api, createListener(simulation, { origin: url, areaOf: (to) => (isGraphql(to) ? graphql : rest) }));
   const area = archiveArea(simulation);
   serve(archives, createListener(simulation, { origin: archiveOrigin, areaOf: () => area }));
-  const webhookSecret = options.webhookSecret ?? randomBytes(24).toString("hex");
   return {
     simulation,
     url,
-    webhookSecret,
     environment: {
       APP_ID: String(APP_ID),
       PRIVATE_KEY: tokens.privateKey,
-      WEBHOOK_SECRET: webhookSecret,
+      WEBHOOK_SECRET: hook.secret,
       GHE_HOST: new URL(url).host,
       GHE_PROTOCOL: "http",
     },
     async close() {
       recorder.close();
-      await Promise.all([end(api), end(archives)]);
+      await Promise.all([end(api), end(archives), hook.settled()]);
       await git.close();
     },
   };
 }
 
 async function createSimulation(
-  { treeLimit = TREE_LIMIT, tokenSeconds = TOKEN_SECONDS, pageSizeMax = MAX_PAGE_SIZE }: SimulatorOptions,
+  options: SimulatorOptions,
   { url, archiveOrigin }: { url: string; archiveOrigin: string },
 ): Promise<Simulation> {
+  const { treeLimit = TREE_LIMIT, tokenSeconds = TOKEN_SECONDS, pageSizeMax = MAX_PAGE_SIZE } = options;
+  const secret = options.webhookSecret ?? randomBytes(24).toString("hex");
   const world = createWorld();
   const git = openGit();
   const recorder = createRecorder();
@@ -93,6 +93,7 @@ async function createSimulation(
     git,
     tokens,
     recorder,
+    hook: createHook({ url: options.webhookUrl ?? null, secret }, { appId: APP_ID, recorder }),
     budgets: createBudgets(),
     faults: createFaults(),
     archive: createArchiveHost({ origin: archiveOrigin, git, tokens, recorder }),

@@ -2,6 +2,7 @@ import type { ArchiveHost } from "./archive-host.ts";
 import type { Budgets } from "./budget.ts";
 import type { Faults } from "./faults.ts";
 import type { Git } from "./git.ts";
+import type { Hook } from "./hook.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Tokens } from "./tokens.ts";
 import type { Links } from "./views/links.ts";
@@ -16,6 +17,7 @@ export interface Simulation {
   readonly budgets: Budgets;
   readonly faults: Faults;
   readonly archive: ArchiveHost;
+  readonly hook: Hook;
   readonly recorder: Recorder;
   readonly links: Links;
   readonly treeLimit: { entries: number; bytes: number };

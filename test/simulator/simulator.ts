@@ -1,7 +1,8 @@
 import type { Budget } from "./budget.ts";
-import { type Delivered, type DeliveryOptions, deliver } from "./deliveries.ts";
+import type { Delivered, DeliveryOptions } from "./deliveries.ts";
 import { createEventSenders, type EventSenders } from "./event-senders.ts";
 import type { Fault } from "./faults.ts";
+import type { DeliveryAttempt, Hook } from "./hook.ts";
 import { createOwner, type Owner } from "./owner.ts";
 import { originPayload } from "./payloads/origin.ts";
 import type { Recorder } from "./recorder.ts";
@@ -40,6 +41,12 @@ export interface Simulator
   /** repository, installation and sender, for events that have no function of their own here. */
   origin(repositoryId: number, login?: string): ReturnType<typeof originPayload>;
   deliver(event: string, payload: object, options?: DeliveryOptions): Promise<Delivered>;
+  /** Every attempt to deliver, oldest first; setting one's `delivered_at` ages it. */
+  readonly deliveries: DeliveryAttempt[];
+  /** Matching attempts never reach the receiver, until the function that this answers is called; see `Hook.lose`. */
+  loseDeliveries: Hook["lose"];
+  /** As the button in the App's settings does. */
+  redeliver: Hook["redeliver"];
   /** Ends git's processes and every connection, also those that were left hanging. */
   close(): Promise<void>;
 }
@@ -54,19 +61,13 @@ interface CommentOptions {
 
 /** Starts a GitHub on 127.0.0.1 with one App and nothing installed. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const { simulation, url, environment, webhookSecret, close } = await openServers(options);
-  const { world, recorder } = simulation;
-  const hook = { url: options.webhookUrl ?? null };
-
-  function sendDelivery(event: string, payload: object, options: DeliveryOptions = {}): Promise<Delivered> {
-    const to = { url: hook.url, secret: webhookSecret, appId: simulation.appId, recorder };
-    return deliver(to, { event, payload, options });
-  }
+  const { simulation, url, environment, close } = await openServers(options);
+  const { world, recorder, hook } = simulation;
 
   return {
     url,
     environment,
-    webhookSecret,
+    webhookSecret: hook.secret,
     appId: simulation.appId,
     get webhookUrl() {
       return hook.url;
@@ -94,8 +95,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       return added;
     },
     origin: (repositoryId, login) => originPayload(simulation, repositoryId, login),
-    deliver: sendDelivery,
-    ...createEventSenders(simulation, { send: sendDelivery, webhookUrl: () => hook.url }),
+    deliver: hook.send,
+    deliveries: hook.attempts,
+    loseDeliveries: hook.lose,
+    redeliver: hook.redeliver,
+    ...createEventSenders(simulation),
     close,
   };
 }

@@ -29,7 +29,8 @@ export function pageOf<T>(all: T[], { query, path }: Call, { pageSizeMax, links 
   };
 }
 
-function positive(text: string | null): number | null {
+/** A parameter that counts, or null where it is none. */
+export function positive(text: string | null): number | null {
   const value = Number(text);
   return Number.isInteger(value) && value > 0 ? value : null;
 }

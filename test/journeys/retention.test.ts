@@ -101,7 +101,8 @@ async function openScanner(git: TestRepository) {
   const installation_id = simulator.addInstallation({ id: 1 });
   simulator.addRepository({ installation_id, git_dir: git.dir, name: "repository-100", id: 100 });
   const plenty = Number.MAX_SAFE_INTEGER; // a thousand pushes ask more than an hour's budget allows
-  simulator.setBudget(installation_id, { limit: plenty, remaining: plenty, reset: plenty });
+  const budget = { limit: plenty, remaining: plenty, reset: plenty };
+  for (const resource of ["core", "graphql"] as const) simulator.setBudget(installation_id, budget, resource);
   const octokit = await octokitFor(createApp(simulator), "1");
   const limits = { maxFiles: 100_000, maxFileBytes: 1024 ** 2, maxRepositoryBytes: 1024 ** 3 };
   const parser = new Parser({ threads: 1 });

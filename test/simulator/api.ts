@@ -1,11 +1,11 @@
 import { enterRepository, Moved, nameNumberedPath, numberedPath } from "./access.ts";
 import { type Answer, gather, json, notFound, Refused } from "./answers.ts";
-import { spentMessage } from "./budget.ts";
+import { type BudgetOwner, spentMessage } from "./budget.ts";
 import { answerGraphql, graphqlRateLimited } from "./graphql/execute.ts";
 import type { Incoming } from "./handle.ts";
 import type { Validator } from "./openapi.ts";
 import type { RecordedRequest } from "./recorder.ts";
-import type { Call, createRouter, InstallationCall, Matched } from "./router.ts";
+import type { Call, createRouter, InstallationCall, Matched, Route } from "./router.ts";
 import type { Simulation } from "./simulation.ts";
 import type { Caller } from "./tokens.ts";
 
@@ -52,19 +52,23 @@ export function createRestArea({ simulation, match, validator }: ApiOptions) {
     return await answerCall(matched, { call, caller, recorded });
   }
 
+  function spend(owner: BudgetOwner, { free, method, template }: Route): void {
+    if (free || simulation.budgets.spend(owner, "core", `${method} ${template}`)) return;
+    throw new Refused(403, spentMessage(owner));
+  }
+
   async function answerCall(
     { route }: Matched,
     { call, caller, recorded }: { call: Call; caller: Caller; recorded: RecordedRequest },
   ): Promise<Answer> {
     if (route.by === "app") {
       if (caller.kind !== "app") throw new Refused(401, "A JSON web token could not be decoded");
+      spend(null, route);
       return await route.answer(call, simulation);
     }
     const own = installationCall(call, caller);
     recorded.installation_id = own.installation.id;
-    if (!route.free && !simulation.budgets.spend(own.installation.id)) {
-      throw new Refused(403, spentMessage(own.installation.id));
-    }
+    spend(own.installation.id, route);
     if (route.by === "installation") return await route.answer(own, simulation);
     try {
       const entered = enterRepository(own, { world, method: route.method, needs: route.needs });
@@ -76,7 +80,7 @@ export function createRestArea({ simulation, match, validator }: ApiOptions) {
   }
 
   return {
-    resource: "core",
+    resource: "core" as const,
     locate(method: string, url: URL) {
       const { matched, path } = find(method, url);
       return { route: matched?.route.template ?? path, path };
@@ -96,7 +100,7 @@ export function createRestArea({ simulation, match, validator }: ApiOptions) {
 /** GraphQL at /api/graphql: one query with an installation's token. */
 export function createGraphqlArea(simulation: Simulation) {
   return {
-    resource: "graphql",
+    resource: "graphql" as const,
     locate: () => ({ route: "/graphql", path: "/graphql" }),
     async answer({ request, body }: Incoming, recorded: RecordedRequest): Promise<Answer> {
       requireUserAgent(request.headers["user-agent"]);
@@ -104,7 +108,8 @@ export function createGraphqlArea(simulation: Simulation) {
       if (caller.kind !== "installation") throw new Refused(403, "Resource not accessible by integration");
       const { id } = caller.installation;
       recorded.installation_id = id;
-      if (!simulation.budgets.spend(id)) return graphqlRateLimited(spentMessage(id));
+      if (!simulation.budgets.spend(id, "graphql", "POST /graphql"))
+        return graphqlRateLimited(spentMessage(id));
       return await answerGraphql(body, { simulation, token: caller.token });
     },
   };

@@ -99,11 +99,8 @@ test("a field that GitHub does not have, and a broken query, are errors and viol
 
 test("a spent budget is an error of type RATE_LIMITED with HTTP 200", async () => {
   const { simulator, client, installation_id } = await serve({ "a.txt": "a\n" });
-  simulator.setBudget(installation_id, {
-    limit: 5_000,
-    remaining: 0,
-    reset: Math.floor(Date.now() / 1000) + 60,
-  });
+  const reset = Math.floor(Date.now() / 1000) + 60;
+  simulator.setBudget(installation_id, { limit: 5_000, remaining: 0, reset }, "graphql");
 
   const { status, headers, json } = await client.graphql("{ rateLimit { remaining } }");
 

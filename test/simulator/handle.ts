@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { pipeline } from "node:stream/promises";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Answer, problem, Refused } from "./answers.ts";
-import { budgetHeaders } from "./budget.ts";
+import { budgetHeaders, type Resource } from "./budget.ts";
 import { cutAfter, type Fault, insteadOf, pauseAfter, spoil } from "./faults.ts";
 import type { RecordedRequest } from "./recorder.ts";
 import type { Simulation } from "./simulation.ts";
@@ -24,7 +24,7 @@ interface Area {
   locate(method: string, url: URL): { route: string; path: string };
   answer(incoming: Incoming, recorded: RecordedRequest): Promise<Answer>;
   /** The budget its answers show, or null where GitHub shows none. */
-  resource: string | null;
+  resource: Resource | null;
 }
 
 /** One request's way: recorded, met by a fault or answered, and sent. */
@@ -80,7 +80,7 @@ export function createListener(
   function headersOf({ resource }: Area, { installation_id }: RecordedRequest): Record<string, string> {
     const request_id = randomBytes(8).toString("hex").toUpperCase();
     if (resource === null) return { "x-github-request-id": request_id };
-    const budget = simulation.budgets.read(installation_id);
+    const budget = simulation.budgets.read(installation_id, resource);
     return { "x-github-request-id": request_id, ...budgetHeaders(budget, resource) };
   }
 

@@ -1,4 +1,4 @@
-import type { Budget } from "./budget.ts";
+import type { Budgets } from "./budget.ts";
 import type { Delivered, DeliveryOptions } from "./deliveries.ts";
 import { createEventSenders, type EventSenders } from "./event-senders.ts";
 import type { Fault } from "./faults.ts";
@@ -32,7 +32,10 @@ export interface Simulator
   readonly comments: SimulatedComment[];
   readonly reactions: SimulatedReaction[];
   setPermission(repositoryId: number, login: string, permission: Permission): void;
-  setBudget(installationId: number, budget: Budget): void;
+  /** What an installation (or with null the App itself) has left of "core", or of "graphql". */
+  setBudget: Budgets["set"];
+  setBudgetWindow: Budgets["setWindow"];
+  budgetUse: Budgets["uses"];
   /** Ends the time of every installation token given out so far. */
   expireTokens(): void;
   addComment(options: CommentOptions): SimulatedComment;
@@ -87,6 +90,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       world.permissions.set(permissionKey(repositoryId, login), permission);
     },
     setBudget: simulation.budgets.set,
+    setBudgetWindow: simulation.budgets.setWindow,
+    budgetUse: simulation.budgets.uses,
     expireTokens: simulation.tokens.expireAll,
     fault: simulation.faults.add,
     addComment({ login = "octocat", bot = false, ...comment }) {

@@ -114,7 +114,7 @@ function queryRoot(execution: Execution): Node {
         return null;
       },
       rateLimit() {
-        const { limit, remaining, reset } = simulation.budgets.read(token.installation_id);
+        const { limit, remaining, reset } = simulation.budgets.read(token.installation_id, "graphql");
         const resetAt = new Date(reset * 1000).toISOString();
         return constant("RateLimit", { limit, remaining, cost: 1, used: limit - remaining, resetAt });
       },

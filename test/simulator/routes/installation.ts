@@ -1,6 +1,6 @@
 import { reaches } from "../access.ts";
 import { json, notFound } from "../answers.ts";
-import { budgetHeaders } from "../budget.ts";
+import type { Budget } from "../budget.ts";
 import type { InstallationCall, Route } from "../router.ts";
 import type { Simulation } from "../simulation.ts";
 import { viewFullRepository, viewRepository } from "../views/repository.ts";
@@ -35,12 +35,16 @@ function readRepositoryById(call: InstallationCall, simulation: Simulation) {
 }
 
 function readRateLimit({ installation }: InstallationCall, { budgets }: Simulation) {
-  const budget = budgets.read(installation.id);
-  const rate = { ...budget, used: Math.max(0, budget.limit - budget.remaining) };
-  const untouched = { limit: 30, used: 0, remaining: 30, reset: budget.reset };
-  return json(
-    200,
-    { resources: { core: rate, graphql: rate, search: untouched }, rate },
-    budgetHeaders(budget, "core"),
-  );
+  const core = budgets.read(installation.id, "core");
+  const untouched = { limit: 30, used: 0, remaining: 30, reset: core.reset };
+  const resources = {
+    core: viewBudget(core),
+    graphql: viewBudget(budgets.read(installation.id, "graphql")),
+    search: untouched,
+  };
+  return json(200, { resources, rate: resources.core });
+}
+
+function viewBudget(budget: Budget) {
+  return { ...budget, used: Math.max(0, budget.limit - budget.remaining) };
 }

@@ -27,6 +27,7 @@ const database = useDatabase();
 async function prepare(): Promise<Surroundings & { sites: Site[] }> {
   const simulator = await startSimulator({ validate: true, webhookSecret: "the secret of the simulator" });
   onTestFinished(() => simulator.close());
+  simulator.setContentLimits(null); // hundreds of runs in minutes
   const environment = {
     ...simulator.environment,
     HOST: "127.0.0.1",

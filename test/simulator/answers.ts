@@ -13,12 +13,19 @@ const DOCUMENTATION = "https://docs.github.com/rest";
 export class Refused extends Error {
   override readonly name = "Refused";
   readonly status: number;
+  /** More fields of the body. */
   readonly extra: Record<string, unknown>;
+  readonly headers: Record<string, string>;
 
-  constructor(status: number, message: string, extra: Record<string, unknown> = {}) {
+  constructor(
+    status: number,
+    message: string,
+    { extra = {}, headers = {} }: { extra?: Record<string, unknown>; headers?: Record<string, string> } = {},
+  ) {
     super(message);
     this.status = status;
     this.extra = extra;
+    this.headers = headers;
   }
 }
 
@@ -37,8 +44,9 @@ export function json(status: number, value: unknown, headers: Record<string, str
 }
 
 /** GitHub's error body: message, documentation_url and the status as text. */
-export function problem({ status, message, extra }: Refused): Answer {
-  return json(status, { message, ...extra, documentation_url: DOCUMENTATION, status: String(status) });
+export function problem({ status, message, extra, headers }: Refused): Answer {
+  const body = { message, ...extra, documentation_url: DOCUMENTATION, status: String(status) };
+  return json(status, body, headers);
 }
 
 /** An answer without a body. */

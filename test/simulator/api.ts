@@ -11,6 +11,8 @@ import type { Caller } from "./tokens.ts";
 
 const REST_ROOT = "/api/v3";
 const GRAPHQL_PATH = "/api/graphql";
+const SECONDARY_LIMIT =
+  "You have exceeded a secondary rate limit and have been temporarily blocked from content creation. Please retry your request again later.";
 
 interface ApiOptions {
   simulation: Simulation;
@@ -57,6 +59,12 @@ export function createRestArea({ simulation, match, validator }: ApiOptions) {
     throw new Refused(403, spentMessage(owner));
   }
 
+  function countContent(installationId: number): void {
+    const refused = simulation.content.admit(installationId);
+    if (!refused) return;
+    throw new Refused(403, SECONDARY_LIMIT, { headers: { "retry-after": String(refused.retryAfter) } });
+  }
+
   async function answerCall(
     { route }: Matched,
     { call, caller, recorded }: { call: Call; caller: Caller; recorded: RecordedRequest },
@@ -69,6 +77,7 @@ export function createRestArea({ simulation, match, validator }: ApiOptions) {
     const own = installationCall(call, caller);
     recorded.installation_id = own.installation.id;
     spend(own.installation.id, route);
+    if (route.content) countContent(own.installation.id);
     if (route.by === "installation") return await route.answer(own, simulation);
     try {
       const entered = enterRepository(own, { world, method: route.method, needs: route.needs });

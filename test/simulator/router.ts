@@ -33,6 +33,8 @@ interface RouteFacts {
   template: string;
   /** Not counted against the budget. */
   free?: boolean;
+  /** Counted against the limits on creating content. */
+  content?: boolean;
 }
 
 /** A route with who may use it: the App's JWT, an installation's token, or one that reaches the repository. */

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { createGraphqlArea, createRestArea, isGraphql } from "./api.ts";
 import { createArchiveHost } from "./archive-host.ts";
 import { createBudgets } from "./budget.ts";
+import { createContentCounts } from "./content-limits.ts";
 import { createFaults } from "./faults.ts";
 import { openGit } from "./git.ts";
 import { createListener, type Incoming } from "./handle.ts";
@@ -95,6 +96,7 @@ async function createSimulation(
     recorder,
     hook: createHook({ url: options.webhookUrl ?? null, secret }, { appId: APP_ID, recorder }),
     budgets: createBudgets(),
+    content: createContentCounts(),
     faults: createFaults(),
     archive: createArchiveHost({ origin: archiveOrigin, git, tokens, recorder }),
     links: { api: `${url}/api/v3`, html: url },

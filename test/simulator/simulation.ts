@@ -1,5 +1,6 @@
 import type { ArchiveHost } from "./archive-host.ts";
 import type { Budgets } from "./budget.ts";
+import type { ContentCounts } from "./content-limits.ts";
 import type { Faults } from "./faults.ts";
 import type { Git } from "./git.ts";
 import type { Hook } from "./hook.ts";
@@ -15,6 +16,7 @@ export interface Simulation {
   readonly git: Git;
   readonly tokens: Tokens;
   readonly budgets: Budgets;
+  readonly content: ContentCounts;
   readonly faults: Faults;
   readonly archive: ArchiveHost;
   readonly hook: Hook;

@@ -1,4 +1,5 @@
 import type { Budgets } from "./budget.ts";
+import type { ContentCounts } from "./content-limits.ts";
 import type { Delivered, DeliveryOptions } from "./deliveries.ts";
 import { createEventSenders, type EventSenders } from "./event-senders.ts";
 import type { Fault } from "./faults.ts";
@@ -36,6 +37,9 @@ export interface Simulator
   setBudget: Budgets["set"];
   setBudgetWindow: Budgets["setWindow"];
   budgetUse: Budgets["uses"];
+  /** GitHub's 80 a minute and 500 an hour are in force until told otherwise; null: no limit. */
+  setContentLimits: ContentCounts["set"];
+  contentUse: ContentCounts["use"];
   /** Ends the time of every installation token given out so far. */
   expireTokens(): void;
   addComment(options: CommentOptions): SimulatedComment;
@@ -92,6 +96,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     setBudget: simulation.budgets.set,
     setBudgetWindow: simulation.budgets.setWindow,
     budgetUse: simulation.budgets.uses,
+    setContentLimits: simulation.content.set,
+    contentUse: simulation.content.use,
     expireTokens: simulation.tokens.expireAll,
     fault: simulation.faults.add,
     addComment({ login = "octocat", bot = false, ...comment }) {

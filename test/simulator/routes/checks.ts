@@ -18,6 +18,7 @@ export const checkRoutes: Route[] = [
     template: "/repos/{owner}/{repo}/check-runs",
     by: "repository",
     needs: write,
+    content: true,
     answer: create,
   },
   {
@@ -34,6 +35,7 @@ export const checkRoutes: Route[] = [
     template: "/repos/{owner}/{repo}/check-runs/{check_run_id}",
     by: "repository",
     needs: write,
+    content: true,
     answer: update,
   },
   {

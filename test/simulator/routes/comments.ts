@@ -18,7 +18,7 @@ const single = "/repos/{owner}/{repo}/issues/comments/{comment_id}";
 /** Comments on issues and pull requests, and their reactions. */
 export const commentRoutes: Route[] = [
   { method: "GET", template: issue, by: "repository", needs: read, answer: list },
-  { method: "POST", template: issue, by: "repository", needs: write, answer: create },
+  { method: "POST", template: issue, by: "repository", needs: write, content: true, answer: create },
   {
     method: "GET",
     template: single,
@@ -27,8 +27,15 @@ export const commentRoutes: Route[] = [
     answer: (call, simulation) =>
       json(200, viewComment(commentOf(call, simulation), call.repository, simulation)),
   },
-  { method: "PATCH", template: single, by: "repository", needs: write, answer: update },
-  { method: "POST", template: `${single}/reactions`, by: "repository", needs: write, answer: react },
+  { method: "PATCH", template: single, by: "repository", needs: write, content: true, answer: update },
+  {
+    method: "POST",
+    template: `${single}/reactions`,
+    by: "repository",
+    needs: write,
+    content: true,
+    answer: react,
+  },
   {
     method: "DELETE",
     template: `${single}/reactions/{reaction_id}`,

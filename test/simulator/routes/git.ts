@@ -118,7 +118,8 @@ async function readBlob({ repository, params, headers }: RepositoryCall, { git, 
 function tooLarge(): Refused {
   const message =
     "This API returns blobs up to 100 MB in size. The requested blob is too large to fetch via the API, but you can always clone the repository via Git in order to obtain this blob.";
-  return new Refused(403, message, { errors: [{ resource: "Blob", field: "data", code: "too_large" }] });
+  const errors = [{ resource: "Blob", field: "data", code: "too_large" }];
+  return new Refused(403, message, { extra: { errors } });
 }
 
 async function redirectToArchive({ repository, params }: RepositoryCall, { git, archive }: Simulation) {

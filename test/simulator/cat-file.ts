@@ -15,6 +15,8 @@ export interface CatFile {
   ask(expression: string): Promise<Answered>;
   /** Whether the process is gone, so that a new one is needed. */
   ended(): boolean;
+  /** Lets the process go once it has answered what it was asked. */
+  close(): void;
 }
 
 interface Waiting {
@@ -86,6 +88,7 @@ export function openCatFile(
 
   return {
     ended: () => ended,
+    close: () => void child.stdin.end(),
     ask: (expression) =>
       new Promise((resolve, reject) => {
         if (ended) return reject(new Error("git cat-file ended."));

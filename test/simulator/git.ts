@@ -5,6 +5,8 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { type CatFile, type FoundObject, openCatFile } from "./cat-file.ts";
 
+/** Two a repository: with hundreds of them, those that were asked last keep theirs. */
+const MAX_READERS = 64;
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 /** Settings of the person who runs the tests must not change what an archive holds. */
 const SETTINGS = ["-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.quotepath=false"];
@@ -37,7 +39,12 @@ export function openGit(): Git {
   function reader(gitDir: string, mode: "--batch" | "--batch-check"): CatFile {
     const key = `${mode} ${gitDir}`;
     const known = readers.get(key);
-    if (known && !known.ended()) return known;
+    readers.delete(key);
+    if (known && !known.ended()) {
+      readers.set(key, known);
+      return known;
+    }
+    if (readers.size >= MAX_READERS) closeOldest();
     const args = [...SETTINGS, `--git-dir=${locate(gitDir)}`, "cat-file", mode];
     const opened = openCatFile(
       track(spawn("git", args, { env: environment(), stdio: ["pipe", "pipe", "ignore"] })),
@@ -47,6 +54,13 @@ export function openGit(): Git {
     );
     readers.set(key, opened);
     return opened;
+  }
+
+  function closeOldest(): void {
+    const [[key, oldest] = []] = readers;
+    if (key === undefined) return;
+    oldest?.close();
+    readers.delete(key);
   }
 
   return {

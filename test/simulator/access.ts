@@ -29,15 +29,25 @@ export function enterRepository(
   if (!found || !reaches(call.token, found.repository)) throw notFound();
   const { repository, moved } = found;
   if (moved) throw new Moved(repository);
-  const permitted = Object.entries(needs).some(([name, level]) => {
-    const given = call.token.permissions[name];
-    return given === "write" || (given === "read" && level === "read");
-  });
+  const permitted = Object.entries(needs).some(([permission, level]) =>
+    isPermitted(call.token, { permission, level, world }),
+  );
   if (!permitted) throw new Refused(403, "Resource not accessible by integration");
   if (repository.archived && method !== "GET") {
     throw new Refused(403, "Repository was archived so is read-only.");
   }
   return { ...call, repository };
+}
+
+/** Whether a token may do so: by its own scope, and by what its installation grants now. */
+export function isPermitted(
+  token: InstallationToken,
+  { permission, level, world }: { permission: string; level: "read" | "write"; world: World },
+): boolean {
+  const granted = world.installations.get(token.installation_id)?.permissions[permission];
+  return [token.permissions[permission], granted].every(
+    (given) => given === "write" || (given === "read" && level === "read"),
+  );
 }
 
 /** GitHub's numbered path of a repository as the named one, for redirects that lead through it. */

@@ -1,6 +1,6 @@
 import { createRepository } from "./repository.ts";
 import type { Simulation } from "./simulation.ts";
-import { type SimulatedRepository, timestamp } from "./world.ts";
+import { ASKED, type Installation, type Permissions, type SimulatedRepository, timestamp } from "./world.ts";
 
 interface RepositoryOptions {
   installation_id: number;
@@ -21,10 +21,18 @@ export interface Owner {
   removeRepository(id: number): void;
   removeInstallation(installationId: number): void;
   setSuspended(installationId: number, suspended: boolean): void;
+  /** Exactly these are granted from now on, also to tokens that were given out for more. */
+  setPermissions(installationId: number, permissions: Permissions): void;
 }
 
 /** The owner's side of an empty GitHub. */
 export function createOwner({ world }: Simulation): Owner {
+  function installationOf(id: number): Installation {
+    const installation = world.installations.get(id);
+    if (!installation) throw new Error(`There is no installation ${id}.`);
+    return installation;
+  }
+
   function removeRepository(id: number): void {
     const repository = world.repositories.get(id);
     if (!repository) return;
@@ -42,13 +50,13 @@ export function createOwner({ world }: Simulation): Owner {
         account: world.account(account, facts),
         created_at: timestamp(),
         suspended_at: null,
+        permissions: ASKED,
       };
       world.installations.set(id, installation);
       return id;
     },
     addRepository(options) {
-      const installation = world.installations.get(options.installation_id);
-      if (!installation) throw new Error(`There is no installation ${options.installation_id}.`);
+      const installation = installationOf(options.installation_id);
       const repository = createRepository({
         id: world.nextId("repository"),
         owner: installation.account.login,
@@ -70,9 +78,10 @@ export function createOwner({ world }: Simulation): Owner {
       }
     },
     setSuspended(id, suspended) {
-      const installation = world.installations.get(id);
-      if (!installation) throw new Error(`There is no installation ${id}.`);
-      installation.suspended_at = suspended ? timestamp() : null;
+      installationOf(id).suspended_at = suspended ? timestamp() : null;
+    },
+    setPermissions(id, permissions) {
+      installationOf(id).permissions = permissions;
     },
   };
 }

@@ -8,15 +8,6 @@ const MAX_JWT_SECONDS = 600;
 /** Clocks round; GitHub allows as much. */
 const LEEWAY_SECONDS = 2;
 
-/** What app.yml asks for, and every installation grants. */
-export const GRANTED: Record<string, "read" | "write"> = {
-  metadata: "read",
-  contents: "read",
-  checks: "write",
-  issues: "write",
-  pull_requests: "write",
-};
-
 /** A token that was given out, with its scope. */
 export interface InstallationToken {
   readonly token: string;

@@ -14,7 +14,21 @@ export interface Installation {
   readonly account: Account;
   readonly created_at: string;
   suspended_at: string | null;
+  /** What the account's owner grants the App. */
+  permissions: Permissions;
 }
+
+/** By GitHub's name for it; what is not named is not granted. */
+export type Permissions = Record<string, "read" | "write">;
+
+/** What app.yml asks for, and every installation grants at first. */
+export const ASKED: Permissions = {
+  metadata: "read",
+  contents: "read",
+  checks: "write",
+  issues: "write",
+  pull_requests: "write",
+};
 
 /** A repository as GitHub knows it. Setting `name` or `owner` renames it: the old name answers 301 from then on. */
 export interface SimulatedRepository {

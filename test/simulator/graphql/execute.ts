@@ -1,5 +1,6 @@
-import { reaches } from "../access.ts";
+import { isPermitted, reaches } from "../access.ts";
 import { type Answer, json } from "../answers.ts";
+import type { Git } from "../git.ts";
 import { objectOf } from "../routes/body.ts";
 import type { Simulation } from "../simulation.ts";
 import type { InstallationToken } from "../tokens.ts";
@@ -83,7 +84,7 @@ async function resolveField(field: Field, place: Place): Promise<unknown> {
   const given = Object.entries(field.arguments).map(([name, value]) => {
     return [name, "variable" in value ? execution.variables[value.variable] : value.constant] as const;
   });
-  const value = await read(Object.fromEntries(given));
+  const value = await read(Object.fromEntries(given), path);
   const open = (child: Node) => resolve(field.selections, { node: child, path, execution });
   if (Array.isArray(value)) return Promise.all(value.map((child) => (isNode(child) ? open(child) : child)));
   return isNode(value) ? open(value) : (value ?? null);
@@ -106,11 +107,11 @@ function queryRoot(execution: Execution): Node {
   return {
     type: "Query",
     fields: {
-      repository({ owner, name }) {
+      repository({ owner, name }, path) {
         const found = findByName(simulation.world, `${owner}/${name}`);
-        if (found && reaches(token, found.repository)) return repositoryNode(found.repository, simulation);
+        if (found && reaches(token, found.repository)) return repositoryNode(found.repository, execution);
         const message = `Could not resolve to a Repository with the name '${owner}/${name}'.`;
-        errors.push({ type: "NOT_FOUND", path: ["repository"], message });
+        errors.push({ type: "NOT_FOUND", path, message });
         return null;
       },
       rateLimit() {
@@ -122,8 +123,10 @@ function queryRoot(execution: Execution): Node {
   };
 }
 
-function repositoryNode(repository: SimulatedRepository, { git, world }: Simulation): Node {
+function repositoryNode(repository: SimulatedRepository, execution: Execution): Node {
+  const { git, world } = execution.simulation;
   const { git_dir, default_branch: branch } = repository;
+  const owner = world.account(repository.owner);
   const facts = constant("Repository", {
     id: nodeId("Repository", repository.id),
     databaseId: repository.id,
@@ -131,19 +134,35 @@ function repositoryNode(repository: SimulatedRepository, { git, world }: Simulat
     nameWithOwner: repository.full_name,
     isPrivate: repository.private,
     isArchived: repository.archived,
-    owner: constant("Organization", { login: world.account(repository.owner).login }),
+    isDisabled: false,
+    owner: constant(owner.type, { login: owner.login }),
   });
+  /** What git holds is for tokens with the contents permission. */
+  const contents = (read: (given: Record<string, unknown>) => unknown) => {
+    return (given: Record<string, unknown>, path: string[]) => {
+      if (isPermitted(execution.token, { permission: "contents", level: "read", world })) return read(given);
+      execution.errors.push({ type: "FORBIDDEN", path, message: "Resource not accessible by integration" });
+      return null;
+    };
+  };
   return {
     type: "Repository",
     fields: {
       ...facts.fields,
-      object: ({ oid, expression }) => readObject(git, git_dir, String(oid ?? expression)),
-      async defaultBranchRef() {
-        const target = await readObject(git, git_dir, `refs/heads/${branch}`);
-        return target && constant("Ref", { name: branch, prefix: "refs/heads/", target });
-      },
+      isEmpty: contents(async () => (await git.run(git_dir, ["for-each-ref", "--count=1"])).length === 0),
+      object: contents(({ oid, expression }) => readObject(git, git_dir, String(oid ?? expression))),
+      ref: contents(({ qualifiedName }) => readRef(git, git_dir, String(qualifiedName))),
+      defaultBranchRef: contents(() => readRef(git, git_dir, `refs/heads/${branch}`)),
     },
   };
+}
+
+/** A branch or tag by "refs/heads/main", "heads/main" or "main"; null where there is none. */
+async function readRef(git: Git, gitDir: string, name: string): Promise<Node | null> {
+  const qualified = name.startsWith("refs/") ? name : `refs/${name.includes("/") ? "" : "heads/"}${name}`;
+  const target = await readObject(git, gitDir, qualified);
+  const [prefix = ""] = /^refs\/(?:[^/]+\/)?/.exec(qualified) ?? [];
+  return target && constant("Ref", { name: qualified.slice(prefix.length), prefix, target });
 }
 
 function constant(type: string, values: Record<string, unknown>): Node {

@@ -7,10 +7,10 @@ const TEXT_BYTES = 512_000;
 /** Git's own rule: a NUL among the first bytes makes a file binary. */
 const SNIFFED_BYTES = 8_000;
 
-/** A resolved object: its type, and what each field says, computed when asked. */
+/** A resolved object: its type, and what each field says, computed when asked by its arguments and its place. */
 export interface Node {
   type: string;
-  fields: Record<string, (given: Record<string, unknown>) => unknown>;
+  fields: Record<string, (given: Record<string, unknown>, path: string[]) => unknown>;
 }
 
 /** The git object of an id or an expression as a Blob, Tree, Commit or Tag; null when there is none. */

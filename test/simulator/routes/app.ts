@@ -1,10 +1,9 @@
 import { json, notFound, Refused } from "../answers.ts";
 import type { Call, Route } from "../router.ts";
 import type { Simulation } from "../simulation.ts";
-import { GRANTED } from "../tokens.ts";
 import { viewApp, viewInstallation } from "../views/app.ts";
 import { viewRepository } from "../views/repository.ts";
-import { findByName, type Installation } from "../world.ts";
+import { findByName, type Installation, type Permissions } from "../world.ts";
 import { objectOf } from "./body.ts";
 import { pageOf } from "./pages.ts";
 
@@ -66,7 +65,10 @@ function createToken(call: Call, simulation: Simulation) {
   if (installation.suspended_at) throw new Refused(403, "This installation has been suspended");
   const body = objectOf(call.body);
   const repository_ids = scopeOf(body, { installation, simulation });
-  const permissions = body.permissions === undefined ? GRANTED : permissionsOf(objectOf(body.permissions));
+  const permissions =
+    body.permissions === undefined
+      ? installation.permissions
+      : permissionsOf(objectOf(body.permissions), installation.permissions);
   const { token, expires_at } = tokens.create(installation.id, { repository_ids, permissions });
   const repositories = repository_ids?.flatMap((id) => world.repositories.get(id) ?? []);
   return json(201, {
@@ -101,10 +103,10 @@ function scopeOf(
   });
 }
 
-function permissionsOf(asked: Record<string, unknown>): Record<string, string> {
+function permissionsOf(asked: Record<string, unknown>, all: Permissions): Record<string, string> {
   const given: Record<string, string> = { metadata: "read" };
   for (const [name, level] of Object.entries(asked)) {
-    const granted = GRANTED[name];
+    const granted = all[name];
     if (!granted || (level === "write" && granted === "read") || (level !== "read" && level !== "write")) {
       throw new Refused(422, "The permissions requested are not granted to this installation.");
     }

@@ -1,6 +1,5 @@
 import type { Simulation } from "../simulation.ts";
-import { GRANTED } from "../tokens.ts";
-import type { Installation } from "../world.ts";
+import { ASKED, type Installation } from "../world.ts";
 import { viewAccount } from "./account.ts";
 import { nodeId } from "./links.ts";
 
@@ -33,7 +32,7 @@ export function viewApp({ appId, world, links }: Simulation) {
     html_url: `${links.html}/apps/${APP_SLUG}`,
     created_at: CREATED_AT,
     updated_at: CREATED_AT,
-    permissions: GRANTED,
+    permissions: ASKED,
     events: EVENTS,
     installations_count: world.installations.size,
   };
@@ -41,7 +40,7 @@ export function viewApp({ appId, world, links }: Simulation) {
 
 /** GitHub's "installation". */
 export function viewInstallation(installation: Installation, { appId, world, links }: Simulation) {
-  const { id, account, created_at, suspended_at } = installation;
+  const { id, account, created_at, suspended_at, permissions } = installation;
   return {
     id,
     account: viewAccount(account, links),
@@ -53,7 +52,7 @@ export function viewInstallation(installation: Installation, { appId, world, lin
     app_slug: APP_SLUG,
     target_id: account.id,
     target_type: account.type,
-    permissions: GRANTED,
+    permissions,
     events: EVENTS,
     created_at,
     updated_at: suspended_at ?? created_at,

@@ -73,6 +73,21 @@ test("a push tells of the branch's newest commit on top of its parent", async ()
   });
 });
 
+test("a new tag is told as created, with the commit it leads to", async () => {
+  const { simulator, received, git, repository } = await serve();
+  await git.git("tag", "-a", "v1", "-m", "One");
+
+  await simulator.deliverPush(repository.id, { ref: "refs/tags/v1", created: true });
+
+  expect(received[0]?.payload).toMatchObject({
+    ref: "refs/tags/v1",
+    created: true,
+    before: "0".repeat(40),
+    after: await git.git("rev-parse", "refs/tags/v1"),
+    head_commit: { id: await git.head() },
+  });
+});
+
 test("a deleted branch is told with zeros", async () => {
   const { simulator, received, repository } = await serve();
 

@@ -1,6 +1,7 @@
 import type { Delivered } from "./deliveries.ts";
 import { HOOK_ID } from "./hook.ts";
 import { checkRunPayload } from "./payloads/check-run.ts";
+import { type CheckSuiteAction, checkSuitePayload } from "./payloads/check-suite.ts";
 import { commentPayload } from "./payloads/comment.ts";
 import { installationPayload, installationRepositoriesPayload } from "./payloads/installation.ts";
 import { pingPayload } from "./payloads/ping.ts";
@@ -24,6 +25,13 @@ export interface EventSenders {
     checkRunId: number,
     identifier: string,
     options?: { login?: string },
+  ): Promise<Delivered>;
+  /** What GitHub tells of each check run; an App that answers these with a check run never ends. */
+  deliverCheckRun(checkRunId: number, action: "created" | "completed"): Promise<Delivered>;
+  deliverCheckSuite(
+    repositoryId: number,
+    action: CheckSuiteAction,
+    options?: { head_sha?: string; login?: string },
   ): Promise<Delivered>;
   deliverPing(): Promise<Delivered>;
 }
@@ -63,10 +71,19 @@ export function createEventSenders(simulation: Simulation): EventSenders {
       return send("issue_comment", payload, guid === undefined ? {} : { guid });
     },
     async deliverCheckRunRerequested(id, { login } = {}) {
-      return send("check_run", checkRunPayload(simulation, id, { identifier: null, login }));
+      return send("check_run", checkRunPayload(simulation, id, { action: "rerequested", login }));
     },
     async deliverCheckRunRequestedAction(id, identifier, { login } = {}) {
-      return send("check_run", checkRunPayload(simulation, id, { identifier, login }));
+      return send(
+        "check_run",
+        checkRunPayload(simulation, id, { action: "requested_action", identifier, login }),
+      );
+    },
+    async deliverCheckRun(id, action) {
+      return send("check_run", checkRunPayload(simulation, id, { action }));
+    },
+    async deliverCheckSuite(repositoryId, action, options = {}) {
+      return send("check_suite", await checkSuitePayload(simulation, repositoryId, { action, ...options }));
     },
     async deliverPing() {
       return send("ping", pingPayload(simulation, { hookId: HOOK_ID, url: hook.url }));

@@ -28,25 +28,50 @@ export interface Description {
 
 const EXTRACT_VERSION = 2;
 
-/**
- * The described operations of these keys with the schemas they need. The whole description is some 12 MB to parse,
- * so the extract is kept in the temporary folder, one per version of the package and set of routes.
- */
+/** The described operations of these keys with the schemas they need. */
 export async function loadDescription(keys: string[]): Promise<Description> {
+  return await loadExtract(keys, (document) => extractOperations(document, keys));
+}
+
+/** Webhook payloads as GitHub describes them, with the schemas they need; itself a JSON Schema to point into. */
+export interface Webhooks {
+  components: { schemas: Record<string, Json> };
+  /** By GitHub's names: "repository-renamed". */
+  webhooks: Record<string, Json>;
+}
+
+/** The described payloads of these webhooks. */
+export async function loadWebhooks(names: string[]): Promise<Webhooks> {
+  return await loadExtract(names, (document) => {
+    const place = ["post", "requestBody", "content", "application/json", "schema"];
+    const found = names.map(
+      (name) =>
+        [name, toJsonSchema(objectAt(document, ["x-webhooks", name, ...place]) ?? { not: {} })] as const,
+    );
+    const webhooks = Object.fromEntries(found);
+    return { components: { schemas: collectSchemas(document, webhooks) }, webhooks };
+  });
+}
+
+/**
+ * What `build` makes of the description. That is some 12 MB to parse, so the extract is kept in the temporary folder,
+ * one per version of the package and set of names.
+ */
+async function loadExtract<T>(names: string[], build: (document: Json) => T): Promise<T> {
   const require = createRequire(import.meta.url);
   const file = require.resolve("@octokit/openapi/generated/api.github.com.json");
   const { version } = await readJson(require.resolve("@octokit/openapi/package.json"));
   const hash = createHash("sha256")
-    .update(`${EXTRACT_VERSION} ${version} ${keys.join("\n")}`)
+    .update(`${EXTRACT_VERSION} ${version} ${names.join("\n")}`)
     .digest("hex");
   const extract = path.join(tmpdir(), `repodex-github-openapi-${hash.slice(0, 16)}.json`);
   const kept = await readJson(extract).catch(() => null);
-  if (kept) return kept as unknown as Description;
-  const description = extractOperations(await readJson(file), keys);
+  if (kept) return kept as unknown as T;
+  const built = build(await readJson(file));
   const partial = `${extract}.${process.pid}.${Date.now()}`;
-  await writeFile(partial, JSON.stringify(description));
+  await writeFile(partial, JSON.stringify(built));
   await rename(partial, extract);
-  return description;
+  return built;
 }
 
 async function readJson(file: string): Promise<Json> {
@@ -92,7 +117,7 @@ function extractOperation(document: Json, described: Json): Operation {
 }
 
 /** The schemas that the operations refer to, and those that these refer to. */
-function collectSchemas(document: Json, operations: Record<string, Operation>): Record<string, Json> {
+function collectSchemas(document: Json, operations: object): Record<string, Json> {
   const schemas: Record<string, Json> = {};
   const wanted = referencesIn(operations);
   for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {

@@ -5,6 +5,7 @@ import { createEventSenders, type EventSenders } from "./event-senders.ts";
 import type { Fault } from "./faults.ts";
 import type { DeliveryAttempt, Hook } from "./hook.ts";
 import { createOwner, type Owner } from "./owner.ts";
+import { createOwnerEvents, type OwnerEvents } from "./owner-events.ts";
 import { originPayload } from "./payloads/origin.ts";
 import type { Recorder } from "./recorder.ts";
 import { addComment } from "./routes/comments.ts";
@@ -20,6 +21,7 @@ import {
 /** GitHub's stand-in: what tests, the demo and chaos runs do to it and see of it. */
 export interface Simulator
   extends Owner,
+    OwnerEvents,
     EventSenders,
     Pick<Recorder, "requests" | "violations" | "on" | "until"> {
   /** `http://127.0.0.1:PORT`, without `/api/v3`. */
@@ -70,6 +72,7 @@ interface CommentOptions {
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { simulation, url, environment, close } = await openServers(options);
   const { world, recorder, hook } = simulation;
+  const owner = createOwner(simulation);
 
   return {
     url,
@@ -89,7 +92,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     reactions: world.reactions,
     on: recorder.on,
     until: recorder.until,
-    ...createOwner(simulation),
+    ...owner,
+    ...createOwnerEvents(simulation, owner),
     setPermission(repositoryId, login, permission) {
       world.permissions.set(permissionKey(repositoryId, login), permission);
     },

@@ -118,6 +118,7 @@ export interface World {
   readonly reactions: SimulatedReaction[];
   /** The account of a login, made on first mention, the same ever after. */
   account(login: string, facts?: { id?: number; type?: Account["type"] }): Account;
+  renameAccount(account: Account, login: string): void;
   nextId(kind: keyof typeof FIRST_IDS): number;
 }
 
@@ -146,6 +147,11 @@ export function createWorld(): World {
     comments: [],
     reactions: [],
     nextId,
+    renameAccount(account, login) {
+      accounts.delete(account.login.toLowerCase());
+      account.login = login;
+      accounts.set(login.toLowerCase(), account);
+    },
     account(login, facts = {}) {
       const key = login.toLowerCase();
       const known = accounts.get(key);

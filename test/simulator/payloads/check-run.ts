@@ -2,18 +2,20 @@ import type { Simulation } from "../simulation.ts";
 import { viewCheckRun } from "../views/check-run.ts";
 import { originPayload, repositoryOf } from "./origin.ts";
 
-/** `check_run`: "Re-run", or with an identifier one of its buttons. */
+export type CheckRunAction = "created" | "completed" | "rerequested" | "requested_action";
+
+/** `check_run`: what became of it, "Re-run", or one of its buttons by its identifier. */
 export function checkRunPayload(
   simulation: Simulation,
   checkRunId: number,
-  { identifier, login }: { identifier: string | null; login?: string | undefined },
+  { action, identifier, login }: { action: CheckRunAction; identifier?: string; login?: string | undefined },
 ) {
   const checkRun = simulation.world.checkRuns.find(({ id }) => id === checkRunId);
   if (!checkRun) throw new Error(`There is no check run ${checkRunId}.`);
   const repository = repositoryOf(simulation, checkRun.repository_id);
   const view = viewCheckRun(checkRun, repository, simulation);
   return {
-    action: identifier === null ? "rerequested" : "requested_action",
+    action,
     check_run: {
       ...view,
       check_suite: {
@@ -24,7 +26,7 @@ export function checkRunPayload(
         pull_requests: [],
       },
     },
-    ...(identifier !== null && { requested_action: { identifier } }),
+    ...(identifier !== undefined && { requested_action: { identifier } }),
     ...originPayload(simulation, checkRun.repository_id, login),
   };
 }

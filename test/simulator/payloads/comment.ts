@@ -1,9 +1,11 @@
 import type { Simulation } from "../simulation.ts";
 import { viewAccount } from "../views/account.ts";
-import { viewComment } from "../views/comment.ts";
+import { REACTIONS, viewComment } from "../views/comment.ts";
 import { nodeId } from "../views/links.ts";
 import type { SimulatedComment } from "../world.ts";
 import { DEFAULT_SENDER, originPayload, repositoryOf } from "./origin.ts";
+
+const NO_REACTIONS = { total_count: 0, ...Object.fromEntries(REACTIONS.map((content) => [content, 0])) };
 
 /** `issue_comment`; the comment's author is the sender. */
 export function commentPayload(
@@ -24,6 +26,10 @@ export function commentPayload(
       number: comment.issue_number,
       title: `Issue ${comment.issue_number}`,
       url: issue_url,
+      repository_url: issue_url.replace(/\/issues\/\d+$/, ""),
+      labels_url: `${issue_url}/labels{/name}`,
+      comments_url: `${issue_url}/comments`,
+      events_url: `${issue_url}/events`,
       html_url: issueHtml,
       user: opener,
       labels: [],
@@ -38,7 +44,9 @@ export function commentPayload(
       updated_at: comment.updated_at,
       closed_at: null,
       author_association: "MEMBER",
+      active_lock_reason: null,
       body: null,
+      reactions: { ...NO_REACTIONS, url: `${issue_url}/reactions` },
     },
     comment: { ...view, issue_url, html_url },
     ...originPayload(simulation, comment.repository_id, comment.user.login),

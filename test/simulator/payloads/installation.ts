@@ -1,12 +1,15 @@
 import type { Simulation } from "../simulation.ts";
 import { viewAccount } from "../views/account.ts";
 import { viewInstallation } from "../views/app.ts";
+import { nodeId } from "../views/links.ts";
 import { viewRepositoryName } from "../views/repository.ts";
 import type { Installation } from "../world.ts";
 import { DEFAULT_SENDER, repositoryOf } from "./origin.ts";
 
+export type InstallationAction = "created" | "deleted" | "suspend" | "unsuspend" | "new_permissions_accepted";
+
 /** `installation`, with all its repositories. */
-export function installationPayload(simulation: Simulation, id: number, action: "created" | "deleted") {
+export function installationPayload(simulation: Simulation, id: number, action: InstallationAction) {
   const { world, links } = simulation;
   // One that was uninstalled names what it had.
   const known = world.installations.has(id) ? world.repositories : world.formerRepositories;
@@ -14,7 +17,8 @@ export function installationPayload(simulation: Simulation, id: number, action: 
   return {
     action,
     installation: viewInstallation(installationOf(simulation, id), simulation),
-    repositories: repositories.map(viewRepositoryName),
+    // GitHub leaves them out where nothing was said of them.
+    ...(!action.endsWith("suspend") && { repositories: repositories.map(viewRepositoryName) }),
     requester: null,
     sender: viewAccount(world.account(DEFAULT_SENDER), links),
   };
@@ -38,7 +42,23 @@ export function installationRepositoriesPayload(
   };
 }
 
-function installationOf({ world }: Simulation, id: number): Installation {
+/** `installation_target`: the account that the App is installed on has another login now. */
+export function targetRenamedPayload(simulation: Simulation, id: number, { from }: { from: string }) {
+  const { links } = simulation;
+  const { account } = installationOf(simulation, id);
+  const view = viewAccount(account, links);
+  return {
+    action: "renamed",
+    target_type: account.type,
+    account: view,
+    changes: { login: { from } },
+    installation: { id, node_id: nodeId("IntegrationInstallation", id) },
+    sender: view,
+  };
+}
+
+/** An installation, also one that was removed. */
+export function installationOf({ world }: Simulation, id: number): Installation {
   const found = world.installations.get(id) ?? world.formerInstallations.get(id);
   if (!found) throw new Error(`There is no installation ${id}.`);
   return found;

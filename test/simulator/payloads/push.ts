@@ -1,6 +1,5 @@
 import { readCommit } from "../commits.ts";
 import type { Simulation } from "../simulation.ts";
-import { viewAccount } from "../views/account.ts";
 import type { SimulatedRepository } from "../world.ts";
 import { DEFAULT_SENDER, originPayload, repositoryOf } from "./origin.ts";
 
@@ -16,19 +15,22 @@ export interface PushOptions {
   /** The default branch unless told. */
   ref?: string;
   forced?: boolean;
+  /** A branch or tag that was not there before. */
+  created?: boolean;
   deleted?: boolean;
 }
 
 /** `push`: by itself, the branch's newest commit on top of its first parent. */
 export async function pushPayload(simulation: Simulation, repositoryId: number, options: PushOptions) {
-  const { git, links, world } = simulation;
+  const { git, links } = simulation;
   const repository = repositoryOf(simulation, repositoryId);
   const { git_dir, full_name } = repository;
   const ref = options.ref ?? `refs/heads/${repository.default_branch}`;
   const head = options.deleted ? NO_COMMIT : (await git.find(git_dir, ref))?.sha;
   const after = options.after ?? head ?? NO_COMMIT;
-  const newest = await readCommit(git, git_dir, after);
-  const before = options.before ?? newest?.parents[0] ?? NO_COMMIT;
+  const newest = await readCommit(git, git_dir, `${after}^{commit}`); // a tag may be an object of its own
+  const parent = options.created ? NO_COMMIT : newest?.parents[0];
+  const before = options.before ?? parent ?? NO_COMMIT;
   const html = `${links.html}/${full_name}`;
   const commits = newest ? await listCommits(simulation, repository, { before, after }) : [];
   return {
@@ -43,7 +45,6 @@ export async function pushPayload(simulation: Simulation, repositoryId: number, 
     commits,
     head_commit: commits.at(-1) ?? null,
     pusher: { name: DEFAULT_SENDER, email: `${DEFAULT_SENDER}@example.com` },
-    organization: viewAccount(world.account(repository.owner), links),
     ...originPayload(simulation, repositoryId),
   };
 }

@@ -4,7 +4,7 @@ import { findCommit } from "../commits.ts";
 import type { RepositoryCall, Route } from "../router.ts";
 import type { Simulation } from "../simulation.ts";
 import { viewCheckRun } from "../views/check-run.ts";
-import type { SimulatedCheckRun } from "../world.ts";
+import { type SimulatedCheckRun, timestamp } from "../world.ts";
 import { objectOf, requiredString } from "./body.ts";
 import { pageOf } from "./pages.ts";
 
@@ -70,7 +70,7 @@ async function create(call: RepositoryCall, simulation: Simulation): Promise<Ans
     details_url: "https://example.com/repodex",
     status: "queued",
     conclusion: null,
-    started_at: null,
+    started_at: timestamp(),
     completed_at: null,
     output: { title: null, summary: null, text: null, annotations: [] },
     actions: [],

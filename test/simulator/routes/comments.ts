@@ -2,7 +2,7 @@ import { type Answer, empty, json, notFound } from "../answers.ts";
 import type { RepositoryCall, Route } from "../router.ts";
 import type { Simulation } from "../simulation.ts";
 import { APP_LOGIN } from "../views/app.ts";
-import { viewComment, viewReaction } from "../views/comment.ts";
+import { REACTIONS, viewComment, viewReaction } from "../views/comment.ts";
 import { type SimulatedComment, type SimulatedReaction, timestamp, type World } from "../world.ts";
 import { checkLength, invalid, objectOf, requiredString } from "./body.ts";
 import { pageOf } from "./pages.ts";
@@ -11,7 +11,6 @@ const read = { issues: "read", pull_requests: "read" } as const;
 const write = { issues: "write", pull_requests: "write" } as const;
 /** GitHub refuses longer ones with "body is too long (maximum is 65536 characters)". */
 const MAX_BODY = 65_536;
-const CONTENTS = ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
 const issue = "/repos/{owner}/{repo}/issues/{issue_number}/comments";
 const single = "/repos/{owner}/{repo}/issues/comments/{comment_id}";
 
@@ -117,7 +116,7 @@ function react(call: RepositoryCall, simulation: Simulation): Answer {
   const { world, recorder } = simulation;
   const comment_id = commentOf(call, simulation).id;
   const content = requiredString(objectOf(call.body), "content");
-  if (!CONTENTS.includes(content))
+  if (!REACTIONS.includes(content))
     throw invalid(`For 'properties/content', "${content}" is not a member of the enum.`);
   const known = world.reactions.find((reaction) => {
     return reaction.comment_id === comment_id && reaction.content === content && reaction.user === APP_LOGIN;

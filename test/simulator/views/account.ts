@@ -26,3 +26,23 @@ export function viewAccount({ id, login, type }: Account, { api, html }: Links) 
     site_admin: false,
   };
 }
+
+/** GitHub's "organization-simple", beside the repositories that an organization owns. */
+export function viewOrganization(account: Account, links: Links) {
+  const { login, id, node_id, avatar_url } = viewAccount(account, links);
+  const url = `${links.api}/orgs/${encodeURIComponent(login)}`;
+  return {
+    login,
+    id,
+    node_id,
+    url,
+    repos_url: `${url}/repos`,
+    events_url: `${url}/events`,
+    hooks_url: `${url}/hooks`,
+    issues_url: `${url}/issues`,
+    members_url: `${url}/members{/member}`,
+    public_members_url: `${url}/public_members{/member}`,
+    avatar_url,
+    description: null,
+  };
+}

@@ -4,7 +4,8 @@ import { viewAccount } from "./account.ts";
 import { nodeId } from "./links.ts";
 
 const APP_SLUG = "repodex";
-const CREATED_AT = "2026-01-05T09:00:00Z";
+/** When the App was registered, and its webhook with it. */
+export const CREATED_AT = "2026-01-05T09:00:00Z";
 const EVENTS = [
   "push",
   "repository",

@@ -39,6 +39,6 @@ export function viewCheckRun(
 }
 
 /** A suite per repository and commit; nothing else is kept of it. */
-function suiteOf(repository: SimulatedRepository, headSha: string): number {
+export function suiteOf(repository: SimulatedRepository, headSha: string): number {
   return (repository.id % 1_000_000) * 4_096 + Number.parseInt(headSha.slice(0, 3), 16);
 }

@@ -1,7 +1,10 @@
 import type { Simulation } from "../simulation.ts";
-import type { SimulatedComment, SimulatedReaction, SimulatedRepository } from "../world.ts";
+import type { SimulatedComment, SimulatedReaction, SimulatedRepository, World } from "../world.ts";
 import { viewAccount } from "./account.ts";
 import { nodeId } from "./links.ts";
+
+/** What people and Apps may react with. */
+export const REACTIONS = ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
 
 /** GitHub's "issue-comment". */
 export function viewComment(
@@ -23,7 +26,17 @@ export function viewComment(
     author_association: user.type === "Bot" ? "NONE" : "MEMBER",
     body: comment.body,
     performed_via_github_app: null,
+    reactions: countReactions(id, { url: `${url}/issues/comments/${id}/reactions`, world }),
   };
+}
+
+/** GitHub's "reaction-rollup". */
+function countReactions(commentId: number, { url, world }: { url: string; world: World }) {
+  const given = world.reactions.filter(({ comment_id }) => comment_id === commentId);
+  const counts = REACTIONS.map(
+    (content) => [content, given.filter((reaction) => reaction.content === content).length] as const,
+  );
+  return { url, total_count: given.length, ...Object.fromEntries(counts) };
 }
 
 /** GitHub's "reaction". */

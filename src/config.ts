@@ -30,6 +30,12 @@ export interface Config {
   readonly maxRepositoryFiles: number;
   /** Days that ended runs, their logs and settled deliveries are kept. */
   readonly retentionDays: number;
+  /** Days that what was taken from us is kept hidden before it is deleted for good. */
+  readonly purgeAfterDays: number;
+  /** How often installations, repositories and heads are compared with what GitHub lists; 0: never. */
+  readonly reconcileSeconds: number;
+  /** Check runs, comments and reactions that one installation may write; docs.github.com: 500. */
+  readonly writesPerHour: number;
 }
 
 /** The environment is not enough to start. `message` names every fault at once, and what to do. */
@@ -89,6 +95,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       faults,
     }),
     retentionDays: readNumber(env, "RETENTION_DAYS", { fallback: 30, min: 4, max: 36_500, faults }),
+    purgeAfterDays: readNumber(env, "PURGE_AFTER_DAYS", { fallback: 7, min: 0, max: 36_500, faults }),
+    reconcileSeconds: readNumber(env, "RECONCILE_SECONDS", { fallback: 600, min: 0, max: 86_400, faults }),
+    writesPerHour: readNumber(env, "WRITES_PER_HOUR", { fallback: 500, min: 10, max: 1_000_000, faults }),
   };
   if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze(config);

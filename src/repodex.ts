@@ -6,27 +6,28 @@ import { type Connection, connect } from "./database/connect.ts";
 import { startEmbedded } from "./database/embedded.ts";
 import { Housekeeping } from "./database/housekeeping.ts";
 import { migrate } from "./database/migrate.ts";
+import { createScheduleLoop } from "./database/schedule.ts";
 import { checkSuitability } from "./database/suitability.ts";
 import { createInbox } from "./deliveries/inbox.ts";
 import { deleteOldDeliveries } from "./deliveries/store.ts";
 import { createDeliveryHandler } from "./github/app.ts";
 import { createCheckRunReporter } from "./github/check-run.ts";
-import { createGitHubApp, type GitHubApp, readerFor } from "./github/client.ts";
+import { createGitHub, type GitHub } from "./github/client.ts";
+import { createDirectory } from "./github/directory.ts";
 import { createReplier } from "./github/rescan-reply.ts";
-import { createSource } from "./github/source.ts";
 import { createWebhookRoute } from "./github/webhook-route.ts";
 import type { AccessOptions } from "./http/access.ts";
 import { createHttpApp } from "./http/app.ts";
 import { RunChanges } from "./http/run-changes.ts";
-import { refreshRepository } from "./installations/installations.ts";
-import type { Perform } from "./runs/execute.ts";
-import { finishRun, setHead } from "./runs/queue.ts";
-import { createReplyLoop, reopenReplies } from "./runs/replies.ts";
-import { createReportLoop, reopenReports } from "./runs/reporter.ts";
+import { purgeRemoved } from "./installations/purge.ts";
+import { deleteOldRedeliveries } from "./installations/redeliver.ts";
+import { createScheduled, scheduleAll } from "./installations/schedule.ts";
+import { createPerform } from "./perform.ts";
+import { createReplyLoop } from "./runs/replies.ts";
+import { createReportLoop } from "./runs/reporter.ts";
 import { deleteOldRefusals, deleteOldRuns } from "./runs/retention.ts";
 import { Worker } from "./runs/worker.ts";
 import { Parser } from "./scan/parser.ts";
-import { scanRepository } from "./scan/scan.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
 const RETRY_BASE_MS = 1_000;
@@ -83,7 +84,7 @@ async function startParts(
   config: Config,
   { connection, log }: { connection: Connection; log: Logger },
 ): Promise<Repodex> {
-  const app = createGitHubApp(
+  const github = createGitHub(
     {
       appId: config.appId,
       privateKey: config.privateKey,
@@ -99,27 +100,9 @@ async function startParts(
   });
   const publicUrl = config.publicUrl ?? server.url;
   const parser = new Parser({ threads: PARSE_THREADS });
-  const worker = new Worker({
-    connection,
-    timings: {
-      leaseSeconds: config.leaseSeconds,
-      stallSeconds: config.stallSeconds,
-      retryBaseMs: RETRY_BASE_MS,
-    },
-    slots: config.runSlots,
-    name: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`,
-    perform: createPerform(config, { app, connection, parser }),
-    log,
-  });
-  const handle = createDeliveryHandler({ app, appId: config.appId, connection, log });
-  const loops = [
-    createInbox({ connection, handle, log }),
-    createReportLoop({ connection, reporter: createCheckRunReporter({ app, publicUrl }), log }),
-    createReplyLoop({ connection, replier: createReplier({ app, publicUrl }), log }),
-    worker,
-    createHousekeeping(config, { connection, log }),
-  ];
+  const loops = createLoops(config, { connection, github, parser, publicUrl, log });
   for (const loop of loops) loop.start();
+  if (config.reconcileSeconds > 0) await scheduleAll(connection);
   return {
     url: server.url,
     async close() {
@@ -131,14 +114,62 @@ async function startParts(
   };
 }
 
+interface Parts {
+  connection: Connection;
+  github: GitHub;
+  parser: Parser;
+  publicUrl: string;
+  log: Logger;
+}
+
+/** All that goes on by itself. */
+function createLoops(
+  config: Config,
+  { connection, github, parser, publicUrl, log }: Parts,
+): { start(): void; stop(): Promise<void> }[] {
+  const directory = createDirectory(github);
+  const { writesPerHour, leaseSeconds, stallSeconds, reconcileSeconds: everySeconds } = config;
+  const worker = new Worker({
+    connection,
+    timings: { leaseSeconds, stallSeconds, retryBaseMs: RETRY_BASE_MS },
+    slots: config.runSlots,
+    name: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`,
+    perform: createPerform({ config, connection, github, directory, parser }),
+    log,
+  });
+  const handle = createDeliveryHandler({ github, directory, appId: config.appId, connection, log });
+  const reporter = createCheckRunReporter({ github, publicUrl });
+  const replier = createReplier({ github, publicUrl });
+  return [
+    createInbox({ connection, handle, log }),
+    createReportLoop({ connection, reporter, writesPerHour, log }),
+    createReplyLoop({ connection, replier, writesPerHour, log }),
+    worker,
+    createHousekeeping(config, { connection, log }),
+    ...(everySeconds > 0
+      ? [
+          createScheduleLoop({
+            connection,
+            perform: createScheduled({ connection, directory }),
+            everySeconds,
+            log,
+          }),
+        ]
+      : []),
+  ];
+}
+
 function createHousekeeping(
-  { retentionDays }: Config,
-  { connection: { db }, log }: { connection: Connection; log: Logger },
+  { retentionDays, purgeAfterDays }: Config,
+  { connection, log }: { connection: Connection; log: Logger },
 ): Housekeeping {
+  const { db } = connection;
   const cleaners = {
     deliveries: () => deleteOldDeliveries(db, retentionDays),
     runs: () => deleteOldRuns(db, retentionDays),
     refusals: () => deleteOldRefusals(db, retentionDays),
+    redeliveries: () => deleteOldRedeliveries(db),
+    removed: () => purgeRemoved(connection, purgeAfterDays),
   };
   return new Housekeeping({ cleaners, log });
 }
@@ -164,38 +195,4 @@ function chooseAccess(config: Config): AccessOptions {
   if (created)
     process.stdout.write(`The operator's API token (kept in ${config.dataDir}/api-token): ${token}\n`);
   return { kind: "token", token };
-}
-
-/** What a worker does with a run: scan its repository, as GitHub shows it to the installation that has it now. */
-function createPerform(
-  config: Config,
-  { app, connection, parser }: { app: GitHubApp; connection: Connection; parser: Parser },
-): Perform {
-  const { maxFileBytes, maxRepositoryBytes, maxRepositoryFiles: maxFiles } = config;
-  return async (run, tools) => {
-    const repository = await connection.db
-      .selectFrom("repositories")
-      .select(["id", "owner", "name"])
-      .where("id", "=", run.repository_id)
-      .executeTakeFirstOrThrow();
-    const source = createSource({
-      octokit: await readerFor(app, run.installation_id),
-      repository,
-      limits: { maxFileBytes, maxRepositoryBytes },
-      async onSeen(seen) {
-        await refreshRepository(connection.db, seen);
-        if (seen.archived) return;
-        await reopenReports(connection.db, seen.id);
-        await reopenReplies(connection.db, seen.id, { age: "1 day" });
-      },
-    });
-    await scanRepository(run, {
-      ...tools,
-      source,
-      parser,
-      limits: { maxFileBytes, maxFiles },
-      setHead: ({ trx }, head) => setHead(trx, run, head),
-      finish: ({ trx }, result) => finishRun(trx, run, result),
-    });
-  };
 }

@@ -1,4 +1,5 @@
-import { type RawBuilder, sql } from "kysely";
+import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { Tables } from "./schema.ts";
 
 /**
  * A moment told by this process's clock, told by the database's, which alone rules what is due: a replica whose
@@ -7,4 +8,10 @@ import { type RawBuilder, sql } from "kysely";
 export function byDatabaseClock(at: Date): RawBuilder<Date> {
   const seconds = (at.getTime() - Date.now()) / 1000;
   return sql<Date>`(clock_timestamp() + make_interval(secs => ${seconds}))`;
+}
+
+/** Now, by the database's clock. */
+export async function readClock(db: Kysely<Tables>): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
+  return rows[0]?.now ?? new Date();
 }

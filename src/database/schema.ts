@@ -43,6 +43,8 @@ interface InstallationTable {
   removed_at: NullableTime;
   paused_until: Time;
   pause_reason: string | null;
+  background_paused_until: Time;
+  background_pause_reason: string | null;
   run_cap: Generated<number>;
   created_at: Time;
 }
@@ -80,6 +82,7 @@ interface DeliveryTable {
   received_at: Time;
   state: Generated<"pending" | "handled" | "failed">;
   attempts: Generated<number>;
+  waits: Generated<number>;
   not_before: Time;
   lease_until: NullableTime;
   handled_at: NullableTime;
@@ -104,6 +107,7 @@ interface RunTable {
   epoch: Generated<number>;
   failures: Generated<number>;
   max_failures: Generated<number>;
+  outages: Generated<number>;
   worker: string | null;
   lease_until: NullableTime;
   progress_at: NullableTime;
@@ -162,6 +166,7 @@ interface CheckReportTable {
   check_run_id: NullableBigInt;
   state: Generated<"open" | "completed" | "unreachable">;
   may_reopen: Generated<boolean>;
+  needs_permission: Generated<boolean>;
   replaced_by_sha: string | null;
   reported_version: Generated<number>;
   reported_at: NullableTime;
@@ -206,6 +211,30 @@ interface FileTable {
   vendored: Generated<boolean>;
 }
 
+interface ScheduleTable {
+  name: string;
+  due_at: Time;
+  lease_until: NullableTime;
+  attempts: Generated<number>;
+  failures: Generated<number>;
+  finished_at: NullableTime;
+  outcome: string | null;
+  error: string | null;
+}
+
+interface RedeliveryTable {
+  guid: string;
+  times: Generated<number>;
+  asked_at: Time;
+}
+
+interface WriteAllowanceTable {
+  installation_id: BigInt;
+  tokens: number;
+  counted_at: Time;
+  not_before: Time;
+}
+
 /** All tables; migrations/ is the truth, and a test compares the two. */
 export interface Tables {
   schema_compatibility: { only_row: Generated<boolean>; compatible_from: string };
@@ -216,6 +245,9 @@ export interface Tables {
   run_requests: RunRequestTable;
   run_events: RunEventTable;
   check_reports: CheckReportTable;
+  schedules: ScheduleTable;
+  redeliveries: RedeliveryTable;
+  write_allowances: WriteAllowanceTable;
   blobs: BlobTable;
   chunks: ChunkTable;
   files: FileTable;

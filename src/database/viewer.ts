@@ -9,10 +9,11 @@ export const OPERATOR: Viewer = { repositories: "all" };
 
 /**
  * The condition that keeps a statement inside what the viewer may see: `repositories` must be in scope.
- * Removed repositories are hidden from everyone at once.
+ * Removed repositories are hidden from everyone at once, and so are those of suspended installations.
  */
 export function visibleTo(viewer: Viewer): RawBuilder<boolean> {
-  const shown = sql<boolean>`repositories.removed_at is null`;
+  const shown = sql<boolean>`(repositories.removed_at is null and repositories.installation_id not in (
+    select hidden.id from installations hidden where hidden.suspended_at is not null))`;
   if (viewer.repositories === "all") return shown;
   return sql<boolean>`(${shown} and repositories.id = any(${viewer.repositories}::bigint[]))`;
 }

@@ -7,6 +7,7 @@ import {
   DELIVERIES_CHANNEL,
   DeliveryTaken,
   markIgnored,
+  type Postponement,
   postponeDelivery,
   renewDelivery,
 } from "./store.ts";
@@ -53,16 +54,23 @@ async function settle(
     await inTime(handle(delivery, log));
     await markIgnored(connection.db, delivery.guid); // a no-op where the handler marked it
   } catch (error) {
-    const cause = rootOf(error);
-    if (cause instanceof DeliveryTaken) return;
-    const retryAt = "resetAt" in cause && cause.resetAt instanceof Date ? cause.resetAt : null;
+    if (error instanceof DeliveryTaken) return;
     try {
-      const state = await postponeDelivery(connection.db, delivery, { error: cause.message, retryAt });
-      log.warn({ err: cause, attempt: delivery.attempts, state }, "delivery not handled");
+      const state = await postponeDelivery(connection.db, delivery, describe(error));
+      log.warn({ err: error, attempt: delivery.attempts, state }, "delivery not handled");
     } catch (err) {
       log.warn({ err }, "delivery could not be given back; its lease runs out instead");
     }
   }
+}
+
+function describe(error: unknown): Postponement {
+  return {
+    error: error instanceof Error ? error.message : String(error),
+    retryAt: error instanceof DeliveryPostponed ? error.retryAt : null,
+    costs:
+      error instanceof DeliveryPostponed ? "nothing" : error instanceof PayloadUnusable ? "all" : "attempt",
+  };
 }
 
 /** Rejects when `work` takes too long; what it may still write is refused once the delivery is settled. */
@@ -80,10 +88,24 @@ async function inTime(work: Promise<void>): Promise<void> {
   }
 }
 
-/** @octokit/webhooks wraps what handlers throw in an AggregateError. */
-function rootOf(error: unknown): Error {
-  if (error instanceof AggregateError && error.errors[0] instanceof Error) {
-    return error.errors.find((inner) => inner instanceof DeliveryTaken) ?? error.errors[0];
+/** A payload that does not say what it must: signed, and no use however often it is handled. */
+export class PayloadUnusable extends Error {
+  override readonly name = "PayloadUnusable";
+  constructor(field: string) {
+    super(
+      `The payload's field ${field} is missing or not what GitHub documents: nothing can follow from it.`,
+    );
   }
-  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** GitHub asks to wait, or is away: a delivery that needs it waits too, and loses no attempt. */
+export class DeliveryPostponed extends Error {
+  override readonly name = "DeliveryPostponed";
+  /** When to come back; null: after the usual wait. */
+  readonly retryAt: Date | null;
+
+  constructor(message: string, { retryAt, cause }: { retryAt: Date | null; cause: unknown }) {
+    super(message, { cause });
+    this.retryAt = retryAt;
+  }
 }

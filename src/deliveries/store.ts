@@ -1,11 +1,14 @@
 import { type Kysely, sql } from "kysely";
 import { byDatabaseClock } from "../database/clock.ts";
 import type { Tables } from "../database/schema.ts";
+import { messageOf } from "../redact.ts";
 
 /** Wakes the inbox: a delivery was stored. */
 export const DELIVERIES_CHANNEL = "deliveries";
 /** With the waits between them about two hours: longer than most outages. */
 const MAX_ATTEMPTS = 20;
+/** Waits for GitHub that cost no attempt; with ten minutes between them about two days. */
+const MAX_WAITS = 300;
 const MAX_BACKOFF_SECONDS = 600;
 
 /** A verified webhook delivery as it came in. */
@@ -23,6 +26,8 @@ export interface ClaimedDelivery {
   event: string;
   payload: string;
   attempts: number;
+  /** Those of the attempts that do not count. */
+  waits: number;
 }
 
 /**
@@ -36,7 +41,7 @@ export async function storeDelivery(db: Kysely<Tables>, delivery: Delivery): Pro
       values (${delivery.guid}, ${delivery.event}, ${delivery.action}, ${delivery.installation_id},
         ${delivery.repository_id}, ${delivery.payload})
       on conflict (guid) do update set
-        state = 'pending', payload = excluded.payload, attempts = 0, not_before = clock_timestamp(),
+        state = 'pending', payload = excluded.payload, attempts = 0, waits = 0, not_before = clock_timestamp(),
         error = null, handled_at = null
         where deliveries.state = 'failed'
       returning guid
@@ -63,11 +68,11 @@ export async function claimDelivery(
     update deliveries d set attempts = d.attempts + 1,
       lease_until = clock_timestamp() + make_interval(secs => ${options.leaseSeconds})
     from due where d.guid = due.guid
-    returning d.guid, d.event, d.payload, d.attempts, set_config('synchronous_commit', 'off', true)`.execute(
+    returning d.guid, d.event, d.payload, d.attempts, d.waits, set_config('synchronous_commit', 'off', true)`.execute(
     db,
   );
   const delivery = rows[0] ?? null;
-  if (delivery === null || delivery.attempts <= MAX_ATTEMPTS) return delivery;
+  if (delivery === null || delivery.attempts - delivery.waits <= MAX_ATTEMPTS) return delivery;
   await postponeDelivery(db, delivery, { error: "Handling it has ended the process again and again." });
   return await claimDelivery(db, options);
 }
@@ -100,24 +105,6 @@ export async function markHandled(trx: Kysely<Tables>, guid: string, outcome: st
   if (!row) throw new DeliveryTaken(guid);
 }
 
-const TOLD_BY = {
-  added: sql`('installation', 'created'), ('installation_repositories', 'added')`,
-  removed: sql`('installation', 'deleted'), ('installation_repositories', 'removed')`,
-};
-
-/** Whether GitHub has told, since `since`, that an installation or repositories of it were added, or taken away. */
-export async function isToldSince(
-  trx: Kysely<Tables>,
-  told: { installation_id: string; since: Date; what: keyof typeof TOLD_BY },
-): Promise<boolean> {
-  const { rows } = await sql`
-    select from deliveries
-    where installation_id = ${told.installation_id} and received_at >= ${told.since}
-      and (event, action) in (${TOLD_BY[told.what]})
-    limit 1`.execute(trx);
-  return rows.length > 0;
-}
-
 const SETTLED = { payload: null, lease_until: null };
 
 /** Somebody else has handled this delivery in the meantime: whatever was about to follow is rolled back. */
@@ -143,26 +130,32 @@ export async function markIgnored(db: Kysely<Tables>, guid: string): Promise<voi
     .execute();
 }
 
+/** Why a delivery is given back, and what that costs of its attempts. */
+export interface Postponement {
+  error: string;
+  /** When to come back; after a wait that grows where it is not given. */
+  retryAt?: Date | null;
+  costs?: "nothing" | "attempt" | "all";
+}
+
 /** Gives a delivery back after a failure: later again, or failed with its reason once its attempts are spent. */
 export async function postponeDelivery(
   db: Kysely<Tables>,
   delivery: ClaimedDelivery,
-  failure: { error: string; retryAt?: Date | null },
+  { error, retryAt, costs = "attempt" }: Postponement,
 ): Promise<"postponed" | "failed"> {
-  const spent = delivery.attempts >= MAX_ATTEMPTS;
+  const free = costs === "nothing" && delivery.waits < MAX_WAITS;
+  const spent = costs === "all" || (!free && delivery.attempts - delivery.waits >= MAX_ATTEMPTS);
   const waitSeconds = Math.min(MAX_BACKOFF_SECONDS, 2 ** delivery.attempts) * (0.5 + Math.random());
   await db
     .updateTable("deliveries")
     .set({
-      error: failure.error.replaceAll("\0", "\uFFFD"),
+      error: messageOf(error),
       lease_until: null,
+      ...(free && { waits: delivery.waits + 1 }),
       ...(spent
         ? { ...SETTLED, state: "failed" as const, handled_at: sql<Date>`clock_timestamp()` }
-        : {
-            not_before: failure.retryAt
-              ? byDatabaseClock(failure.retryAt)
-              : sql<Date>`clock_timestamp() + make_interval(secs => ${waitSeconds})`,
-          }),
+        : { not_before: byDatabaseClock(retryAt ?? new Date(Date.now() + waitSeconds * 1000)) }),
     })
     .where("guid", "=", delivery.guid)
     .where("state", "=", "pending")

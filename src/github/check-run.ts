@@ -1,32 +1,41 @@
+import { messageOf } from "../redact.ts";
 import type { Reporter, ReportResult, RunReport } from "../runs/reporter.ts";
+import type { SourceError } from "../scan/source.ts";
 import { type CheckRunState, describeCheckRun, MAX_ANNOTATIONS } from "./check-run-output.ts";
-import { bounded, type GitHubApp, type Octokit, octokitFor, once } from "./client.ts";
-import { httpFailureOf, rateLimitResetOf, translateError } from "./errors.ts";
+import { bounded, type GitHub, type Octokit, once } from "./client.ts";
+import { translateError } from "./errors.ts";
 
 /** So often GitHub may refuse a commit before it is believed. */
 const REFUSALS = 5;
 const CHECK_RUN_NAME = "Code index";
 
 /** Projects runs to GitHub's check runs. `publicUrl` is where a reader's browser finds this server. */
-export function createCheckRunReporter(options: { app: GitHubApp; publicUrl: string }): Reporter {
-  const runUrl = (runId: string) => `${options.publicUrl}/runs/${runId}`;
+export function createCheckRunReporter(options: { github: GitHub; publicUrl: string }): Reporter {
+  const { github, publicUrl } = options;
+  const runUrl = (runId: string) => `${publicUrl}/runs/${runId}`;
   return {
     async report(report, signal) {
-      const octokit = await octokitFor(options.app, report.installation_id);
+      const { run, installation_id: installationId, repository, check_run_id } = report;
       const state = describeCheckRun(report, runUrl);
+      // Where requests are scarce, what a scan says in between is dropped first of all.
+      if (run.state === "running" && check_run_id !== null && github.budgets.isScarce(installationId))
+        return { kind: "reported", check_run_id, completed: false };
+      const octokit = github.as({
+        installationId,
+        repositoryId: repository.id,
+        permissions: { checks: "write" },
+        background: run.trigger === "install" || run.trigger === "schedule",
+      });
       try {
-        const id = report.check_run_id ?? (await findCheckRun(octokit, report, signal));
-        const written = await writeCheckRun(octokit, report, {
-          id,
-          state,
-          detailsUrl: runUrl(report.run.id),
-          signal,
-        });
+        const id = check_run_id ?? (await findCheckRun(octokit, report, signal));
+        const detailsUrl = runUrl(run.id);
+        const written = await writeCheckRun(octokit, report, { id, state, detailsUrl, signal });
         return { kind: "reported", check_run_id: written, completed: state.status === "completed" };
       } catch (error) {
-        const unreachable = unreachableReason(error, report.failures);
+        const translated = translateError(error, "write the check run");
+        const unreachable = toUnreachable(translated, report.failures);
         if (unreachable) return { kind: "unreachable", ...unreachable } satisfies ReportResult;
-        throw translateError(error, "write the check run");
+        throw translated;
       }
     },
   };
@@ -92,21 +101,30 @@ async function writeCheckRun(
   return String(data.id);
 }
 
-/** The sentence why GitHub takes no writes here, or null when it is worth another try. */
-function unreachableReason(error: unknown, failures: number): { reason: string; mayReturn: boolean } | null {
-  const failure = httpFailureOf(error);
-  if (!failure || rateLimitResetOf(failure)) return null;
-  const { status, message } = failure;
-  if (status === 403) {
-    const translated = translateError(error, "write the check run");
-    return { reason: translated.message, mayReturn: translated.code !== "forbidden" };
+/** Why GitHub takes no writes here, or null when it is worth another try. */
+function toUnreachable(
+  { code, message, cause }: SourceError,
+  failures: number,
+): { reason: string; mayReturn?: boolean; needsPermission?: boolean } | null {
+  switch (code) {
+    case "suspended":
+    case "archived":
+    case "uninstalled":
+    case "not_found":
+    case "gone":
+      return { reason: message };
+    case "forbidden":
+      return { reason: message, needsPermission: true };
+    case "blocked":
+    case "refused":
+      return { reason: message, mayReturn: false };
+    case "unprocessable": {
+      // The commit of a head that never reached GitHub, or was collected there; or one that GitHub does not see yet.
+      if (failures < REFUSALS) return null;
+      const reason = `GitHub does not take a check run on this commit: ${messageOf(cause)}`;
+      return { reason, mayReturn: false };
+    }
+    default:
+      return null;
   }
-  if (status === 404 || status === 410) {
-    return { reason: "The repository is gone, or Repodex may not write to it any more.", mayReturn: true };
-  }
-  // The commit of a head that never reached GitHub, or was collected there; or one that GitHub does not see yet.
-  if (status === 422 && failures >= REFUSALS) {
-    return { reason: `GitHub does not take a check run on this commit: ${message}`, mayReturn: false };
-  }
-  return null;
 }

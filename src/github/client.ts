@@ -1,6 +1,9 @@
 import type { Logger } from "pino";
 import { Probot, ProbotOctokit } from "probot";
 import { boundedFetch } from "./bounded-fetch.ts";
+import { type Budgets, createBudgets, type Resource } from "./budget.ts";
+import { headersOf } from "./errors.ts";
+import { createTokens, type TokenScope, type Tokens } from "./tokens.ts";
 
 /** A request must end well before a run's stall limit. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -13,87 +16,119 @@ export interface AppCredentials {
   baseUrl: string | null;
 }
 
-export type GitHubApp = Probot;
 export type Octokit = ProbotOctokit;
 
+/** In whose name, and for what, requests are made. */
+export interface Use extends TokenScope {
+  /** Nobody waits for it: it leaves a share of the installation's budget to pushes and people. */
+  background: boolean;
+}
+
+/** GitHub as our App sees it. */
+export interface GitHub {
+  /** Takes events; see app.ts. */
+  probot: Probot;
+  budgets: Budgets;
+  /** As the App itself: installations, their tokens, deliveries. */
+  asApp(): Promise<Octokit>;
+  /** With a token for this use alone, asked for at the first request. */
+  as(use: Use): Octokit;
+}
+
 /**
- * The Probot app. Octokit's own waiting is off: a spent budget goes back to the run queue with its time, instead
- * of sleeping in a slot for hours, and an empty repository's 409 is an answer, not a reason to ask four times.
+ * Opens GitHub. Octokit's own waiting is off: a spent budget goes back to the run queue with its time instead of
+ * sleeping in a slot for hours, an empty repository's 409 is an answer and no reason to ask four times, and writes are
+ * paced in the database (src/runs/write-allowance.ts), where all replicas see it.
  */
-export function createGitHubApp(credentials: AppCredentials, log: Logger): GitHubApp {
-  return new Probot({
+export function createGitHub(credentials: AppCredentials, log: Logger): GitHub {
+  const shared = {
+    request: { fetch: boundedFetch },
+    ...(credentials.baseUrl && { baseUrl: credentials.baseUrl }),
+  };
+  const probot = new Probot({
+    ...shared,
     appId: credentials.appId,
     privateKey: credentials.privateKey,
     secret: credentials.webhookSecret,
-    request: { fetch: boundedFetch },
-    ...(credentials.baseUrl && { baseUrl: credentials.baseUrl }),
     log: log.child({ name: "probot" }, { level: log.level === "silent" ? "silent" : "warn" }) as never, // Probot brings a pino of its own
-    Octokit: ProbotOctokit.plugin(renewRefusedToken).defaults((options: Record<string, unknown>) => ({
-      ...options,
-      retry: { doNotRetry: [304, 400, 401, 403, 404, 409, 410, 422, 429, 451], retries: 2 },
-      throttle: {
-        ...(options.throttle as object | undefined),
-        onRateLimit: () => false,
-        onSecondaryRateLimit: () => false,
-      },
-    })) as typeof ProbotOctokit,
+    Octokit: OctokitWithoutWaiting as typeof ProbotOctokit,
   });
+  const budgets = createBudgets();
+  const asApp = async () => await probot.auth();
+  const tokens = createTokens(async ({ installationId, repositoryId, permissions }) => {
+    const octokit = await asApp();
+    const { data } = await octokit.rest.apps.createInstallationAccessToken({
+      installation_id: Number(installationId),
+      ...(repositoryId !== null && { repository_ids: [Number(repositoryId)] }),
+      permissions,
+      request: bounded(),
+    });
+    return data.token;
+  });
+  return {
+    probot,
+    budgets,
+    asApp,
+    as: (use) =>
+      new OctokitWithoutWaiting({
+        ...shared,
+        log: QUIET,
+        authStrategy: () => Object.assign(async () => ({}), { hook: authorize(use, { tokens, budgets }) }),
+      }) as Octokit,
+  };
 }
 
-/**
- * Asks once more, with a new token, where GitHub refuses the one that is kept: by Octokit's clock it may be good
- * for long, as after a clock was set back, or GitHub may have revoked it.
- */
-function renewRefusedToken(octokit: BaseOctokit, options: { auth?: KeptTokens }): void {
-  octokit.hook.wrap("request", async (request, parameters) => {
-    try {
-      return await request(parameters);
-    } catch (error) {
-      const { cache, installationId } = options.auth ?? {};
-      const refused = error instanceof Error && "status" in error && error.status === 401;
-      if (!refused || !cache || installationId === undefined || !cache.get(String(installationId)))
+const OctokitWithoutWaiting = ProbotOctokit.defaults((options: Record<string, unknown>) => ({
+  ...options,
+  retry: { doNotRetry: [304, 400, 401, 403, 404, 409, 410, 422, 429, 451], retries: 2 },
+  throttle: { enabled: false },
+}));
+
+const ignore = () => {};
+/** What fails is thrown, and logged by whoever catches it. */
+const QUIET = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+/** As much of Octokit's request as its authentication sees. */
+interface Request {
+  (endpoint: object): Promise<{ headers: Record<string, string | number | undefined> }>;
+  endpoint: {
+    merge(route: unknown, parameters: unknown): { url: string; headers: Record<string, string | undefined> };
+  };
+}
+
+/** Every request's way out: within the budget, with a token for its use, renewed once where GitHub refuses it. */
+function authorize(use: Use, { tokens, budgets }: { tokens: Tokens; budgets: Budgets }) {
+  return async (request: Request, route: unknown, parameters?: unknown) => {
+    const endpoint = request.endpoint.merge(route, parameters);
+    const resource: Resource = endpoint.url.endsWith("/graphql") ? "graphql" : "core";
+    const counted = { installationId: use.installationId, resource, background: use.background };
+
+    async function send(token: string) {
+      endpoint.headers.authorization = `token ${token}`;
+      budgets.begin(counted);
+      let headers = null;
+      try {
+        const response = await request(endpoint);
+        headers = response.headers;
+        return response;
+      } catch (error) {
+        headers = headersOf(error);
         throw error;
-      cache.delete(String(installationId));
-      return await request(parameters);
+      } finally {
+        budgets.end(counted, headers);
+      }
     }
-  });
-}
 
-type BaseOctokit = Parameters<Parameters<typeof ProbotOctokit.plugin>[0]>[0];
-
-/** What Probot hands to the authentication of an installation's Octokit: the App's tokens by installation. */
-interface KeptTokens {
-  installationId?: number;
-  cache?: { get(key: string): unknown; delete(key: string): void };
-}
-
-/** An Octokit of one installation, with that installation's own limiter. */
-export async function octokitFor(app: GitHubApp, installationId: string): Promise<Octokit> {
-  return await app.auth(Number(installationId));
-}
-
-/**
- * An Octokit of one installation for reading alone, unthrottled: Octokit's limiter takes every GraphQL query for a
- * write and spaces them by a second. A scan asks one thing after the other as it is.
- */
-export async function readerFor(app: GitHubApp, installationId: string): Promise<Octokit> {
-  const octokit = await app.auth();
-  return (await octokit.auth({
-    type: "installation",
-    installationId: Number(installationId),
-    factory: ({ octokit: parent, octokitOptions, ...otherOptions }: AuthContext) =>
-      new parent.constructor({
-        ...octokitOptions,
-        throttle: { enabled: false },
-        auth: { ...octokitOptions.auth, otherOptions, installationId: Number(installationId) },
-      }),
-  })) as Octokit;
-}
-
-/** What octokit-auth-probot hands to a factory: the options of the App's own client. */
-interface AuthContext {
-  octokit: { constructor: new (options: object) => Octokit };
-  octokitOptions: { auth?: object };
+    const token = await tokens.get(use);
+    try {
+      return await send(token);
+    } catch (error) {
+      const refused = error instanceof Error && "status" in error && error.status === 401;
+      if (!refused) throw error;
+      await tokens.forget(use, token);
+      return await send(await tokens.get(use));
+    }
+  };
 }
 
 /** For requests that create something: a failed answer may hide that it was created, so Octokit must not repeat it. */

@@ -1,23 +1,30 @@
 import type { Replier, RescanReply } from "../runs/replies.ts";
-import { allPages, bounded, type GitHubApp, type Octokit, octokitFor, once } from "./client.ts";
-import { httpFailureOf, rateLimitResetOf, translateError } from "./errors.ts";
+import type { SourceError } from "../scan/source.ts";
+import { allPages, bounded, type GitHub, type Octokit, once } from "./client.ts";
+import { translateError } from "./errors.ts";
 import { codeSpan, escapeMarkdown } from "./markdown.ts";
 
 type Reaction = "eyes" | "rocket" | "-1" | "confused";
 
 /** Answers `/rescan` comments: a reaction on the comment, and one reply that is edited at the end. */
-export function createReplier(options: { app: GitHubApp; publicUrl: string }): Replier {
+export function createReplier(options: { github: GitHub; publicUrl: string }): Replier {
   return {
     async reply(reply, signal) {
-      const octokit = await octokitFor(options.app, reply.installation_id);
+      const octokit = options.github.as({
+        installationId: reply.installation_id,
+        repositoryId: reply.repository.id,
+        permissions: { issues: "write", pull_requests: "write" },
+        background: false,
+      });
       try {
         await react(octokit, reply, signal);
         const body = `${describeReply(reply, options.publicUrl)}\n\n${markerOf(reply)}`;
         return { kind: "replied", reply_id: await writeReply(octokit, reply, { body, signal }) };
       } catch (error) {
-        const reason = unreachableReason(error);
+        const translated = translateError(error, "answer the comment");
+        const reason = unreachableReason(translated);
         if (reason) return { kind: "unreachable", reason };
-        throw translateError(error, "answer the comment");
+        throw translated;
       }
     },
   };
@@ -45,7 +52,8 @@ function reactionOf({ outcome, run }: Pick<RescanReply, "outcome" | "run">): Rea
 function describeReply(reply: RescanReply, publicUrl: string): string {
   const { run, outcome } = reply;
   if (run === null) return describeRefusal(reply);
-  const details = `[Details](${publicUrl}/runs/${run.id})`;
+  const note = reply.refusal === null ? "" : `${escapeMarkdown(reply.refusal)} `; // a cooldown's
+  const details = `${note}[Details](${publicUrl}/runs/${run.id})`;
   if (run.finished_at === null) return `${describeWaiting(outcome, run, reply.status)} ${details}`;
   return `${describeEnd(run)} ${details}`;
 }
@@ -147,11 +155,21 @@ async function findReply(octokit: Octokit, reply: RescanReply, signal: AbortSign
   return found ? String(found.id) : null;
 }
 
-function unreachableReason(error: unknown): string | null {
-  const failure = httpFailureOf(error);
-  if (!failure || rateLimitResetOf(failure)) return null;
-  if (![403, 404, 410, 422].includes(failure.status)) return null;
-  return failure.status === 404
-    ? "The comment is gone, or Repodex may not write there any more."
-    : translateError(error, "answer the comment").message;
+/** What no further try changes; access that comes back opens the reply again. */
+const UNREACHABLE = new Set([
+  "suspended",
+  "archived",
+  "uninstalled",
+  "not_found",
+  "gone",
+  "forbidden",
+  "locked",
+  "blocked",
+  "refused",
+  "unprocessable",
+]);
+
+function unreachableReason({ code, message }: SourceError): string | null {
+  if (!UNREACHABLE.has(code)) return null;
+  return code === "not_found" ? "The comment is gone, or Repodex may not write there any more." : message;
 }

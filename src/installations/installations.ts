@@ -1,14 +1,22 @@
 import { type Kysely, sql } from "kysely";
+import { notify } from "../database/notify.ts";
+import { dueNow } from "../database/schedule.ts";
 import type { Tables } from "../database/schema.ts";
+import { DUE_CHANNEL } from "../runs/events.ts";
 import { cancelRunsOf, requestRun } from "../runs/queue.ts";
-import { reopenReplies } from "../runs/replies.ts";
-import { reopenReports } from "../runs/reporter.ts";
+import { reopenRefusedReplies, reopenReplies } from "../runs/replies.ts";
+import { reopenRefused, reopenReports } from "../runs/reporter.ts";
 
-/** An installation as GitHub lists it. Ids are strings. */
+/** An installation as an event names it. Ids are strings. */
 export interface InstallationFacts {
   id: string;
   account_id: string | null;
   account_login: string | null;
+}
+
+/** An installation as GitHub lists it. */
+export interface ListedInstallation extends InstallationFacts {
+  suspended_at: Date | null;
 }
 
 /** A repository as GitHub describes it. */
@@ -21,8 +29,14 @@ export interface RepositoryFacts {
   default_branch: string | null;
 }
 
-/** Records an installation that GitHub has just told us of first hand: it is there, whatever we thought. */
-export async function confirmInstallation(trx: Kysely<Tables>, facts: InstallationFacts): Promise<void> {
+/**
+ * Records an installation that GitHub has just told us of first hand: it is there, whatever we thought. Only GitHub's
+ * own list says whether it is suspended.
+ */
+export async function confirmInstallation(
+  trx: Kysely<Tables>,
+  facts: InstallationFacts | ListedInstallation,
+): Promise<void> {
   await trx
     .insertInto("installations")
     .values({ ...facts, confirmed: true })
@@ -32,9 +46,51 @@ export async function confirmInstallation(trx: Kysely<Tables>, facts: Installati
         account_login: facts.account_login,
         confirmed: true,
         removed_at: null,
+        ...("suspended_at" in facts && { suspended_at: facts.suspended_at }),
       }),
     )
     .execute();
+}
+
+/**
+ * Takes note that an owner suspended an installation, or that this ended: its repositories are hidden and its runs wait,
+ * or both end. What it missed meanwhile is looked for at once.
+ */
+export async function setSuspended(trx: Kysely<Tables>, id: string, suspended: boolean): Promise<void> {
+  await trx
+    .updateTable("installations")
+    .set({ suspended_at: suspended ? sql<Date>`coalesce(suspended_at, clock_timestamp())` : null })
+    .where("id", "=", id)
+    .execute();
+  if (suspended) return;
+  await dueNow(trx, scheduleOf(id));
+  await notify(trx, DUE_CHANNEL);
+}
+
+/** An account has another name: everything of it is found under that one. */
+export async function renameAccount(
+  trx: Kysely<Tables>,
+  { account_id, account_login }: { account_id: string; account_login: string },
+): Promise<number> {
+  const renamed = await trx
+    .updateTable("installations")
+    .set({ account_login })
+    .where("account_id", "=", account_id)
+    .returning("id")
+    .execute();
+  const ids = renamed.map(({ id }) => id);
+  if (ids.length === 0) return 0;
+  const { numUpdatedRows } = await trx
+    .updateTable("repositories")
+    .set({ owner: account_login })
+    .where("installation_id", "in", ids)
+    .executeTakeFirst();
+  return Number(numUpdatedRows);
+}
+
+/** The name under which an installation's repositories are reconciled. */
+export function scheduleOf(installationId: string): string {
+  return `installation/${installationId}`;
 }
 
 /**
@@ -60,12 +116,13 @@ export async function noteInstallation(
     .values({ ...facts, confirmed: false })
     .onConflict((conflict) => conflict.column("id").doNothing())
     .execute();
+  await dueNow(trx, scheduleOf(facts.id)); // it is only hearsay until GitHub's list says so
   const noted = await read();
   return { removed: noted?.removed_at != null };
 }
 
 /** Holds an installation until the transaction ends: what is added to it and removed from it happens in turn. */
-async function lockInstallation(
+export async function lockInstallation(
   trx: Kysely<Tables>,
   id: string,
 ): Promise<{ removed_at: Date | null } | undefined> {
@@ -99,6 +156,35 @@ export async function addRepositories(
   }
 }
 
+/**
+ * A repository has another owner, whose installation lists it: what is indexed stays, and is theirs. Looked at once more,
+ * since what was pushed on the way may have been told to nobody.
+ */
+export async function moveRepository(
+  trx: Kysely<Tables>,
+  installation: InstallationFacts,
+  repository: RepositoryFacts,
+  delivery_guid: string,
+): Promise<void> {
+  await confirmInstallation(trx, installation);
+  await lockInstallation(trx, installation.id);
+  await addRepositories(trx, installation.id, { repositories: [repository], delivery_guid });
+}
+
+/** The owner granted permissions: scans, check runs and replies that failed for want of them are tried again. */
+export async function retryRefused(trx: Kysely<Tables>, installationId: string): Promise<number> {
+  await reopenRefused(trx, installationId);
+  await reopenRefusedReplies(trx, installationId);
+  await dueNow(trx, scheduleOf(installationId));
+  const { rows } = await sql<{ id: string }>`
+    select r.id from repositories r
+    where installation_id = ${installationId} and removed_at is null and not archived
+      and (select reason_code from runs where repository_id = r.id order by runs.id desc limit 1) = 'forbidden'
+    order by r.id`.execute(trx);
+  for (const { id } of rows) await requestRun(trx, { repository_id: id, trigger: "schedule" });
+  return rows.length;
+}
+
 /** A run that waits is claimed for the installation that has its repository now. */
 async function moveQueuedRun(
   trx: Kysely<Tables>,
@@ -114,9 +200,9 @@ async function moveQueuedRun(
 }
 
 /**
- * Makes sure that an event's repository is known, by its numeric id, and up to date in name and visibility.
- * Never brings back one that was removed. Answers whether it may be read. Where nothing is new its row is not
- * touched: a scan that publishes holds it.
+ * Makes sure that an event's repository is known, by its numeric id, and up to date in name. Never brings back one
+ * that was removed, nor makes a private one public: an event may be late. Answers whether it may be read. Where nothing
+ * is new its row is not touched: a scan that publishes holds it.
  */
 export async function noteRepository(
   trx: Kysely<Tables>,
@@ -129,6 +215,7 @@ export async function noteRepository(
     .where("id", "=", facts.id)
     .executeTakeFirst();
   if (known && isUpToDate(known, facts)) return { removed: known.removed_at !== null };
+  if (!known) await dueNow(trx, scheduleOf(installationId));
   return await upsertRepository(trx, installationId, facts, { confirmed: false });
 }
 
@@ -136,7 +223,7 @@ function isUpToDate(known: Omit<RepositoryFacts, "id">, facts: RepositoryFacts):
   return (
     known.owner === facts.owner &&
     known.name === facts.name &&
-    known.private === facts.private &&
+    (known.private || !facts.private) &&
     known.archived === facts.archived &&
     known.default_branch === (facts.default_branch ?? known.default_branch)
   );
@@ -155,7 +242,7 @@ async function upsertRepository(
       conflict.column("id").doUpdateSet({
         owner: facts.owner,
         name: facts.name,
-        private: facts.private,
+        private: confirmed ? facts.private : sql<boolean>`repositories.private or excluded.private`,
         archived: facts.archived,
         default_branch: sql`coalesce(excluded.default_branch, repositories.default_branch)`,
         ...(confirmed && { installation_id: installationId, confirmed: true, removed_at: null }),
@@ -166,17 +253,28 @@ async function upsertRepository(
   return { removed: row.removed_at !== null };
 }
 
-/** What a scan learnt of a repository while it read it: names and visibility heal by themselves. */
+/** Hides a repository from those who may not see private ones, at once and whatever else follows. */
+export async function makePrivate(db: Kysely<Tables>, id: string): Promise<void> {
+  await db
+    .updateTable("repositories")
+    .set({ private: true })
+    .where("id", "=", id)
+    .where("private", "=", false)
+    .execute();
+}
+
+/** What GitHub itself says of a repository now: names and visibility heal by themselves. */
 export async function refreshRepository(db: Kysely<Tables>, facts: RepositoryFacts): Promise<void> {
   const { id, ...rest } = facts;
   await db.updateTable("repositories").set(rest).where("id", "=", id).execute();
 }
 
-/** Takes repositories away: hidden from every reader at once, their runs cancelled. */
+/** Takes repositories away: hidden from every reader at once, their runs cancelled; `why` is for the runs' logs. */
 export async function removeRepositories(
   trx: Kysely<Tables>,
   installationId: string,
   repositoryIds: string[],
+  why: string | null = null,
 ): Promise<void> {
   if (repositoryIds.length === 0) return;
   await lockInstallation(trx, installationId);
@@ -189,7 +287,7 @@ export async function removeRepositories(
     .returning("id")
     .execute();
   for (const { id } of removed.toSorted((a, b) => Number(BigInt(a.id) - BigInt(b.id))))
-    await cancelRunsOf(trx, id);
+    await cancelRunsOf(trx, id, why);
 }
 
 /** An uninstalled App: everything of the installation is hidden at once. */

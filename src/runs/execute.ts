@@ -2,13 +2,22 @@ import { performance } from "node:perf_hooks";
 import type { Logger } from "pino";
 import { type Connection, type Transaction, transaction } from "../database/connect.ts";
 import { describeShortage } from "../database/shortage.ts";
-import { describeError, HeadLags, HeadMoved, RateLimited, SourceError } from "../scan/source.ts";
+import {
+  BudgetReserved,
+  describeError,
+  HeadLags,
+  HeadMoved,
+  HostUnavailable,
+  InstallationSuspended,
+  RateLimited,
+  SourceError,
+} from "../scan/source.ts";
 import { appendEvent } from "./events.ts";
 import {
   type ClaimedRun,
   type Fence,
   fenceRun,
-  pauseInstallation,
+  pauseFor,
   type Release,
   type Released,
   releaseRun,
@@ -24,6 +33,9 @@ const RELEASE_TRIES = 5;
 const PROGRESS_EVENT_MS = 1_000;
 /** A database without room, memory or connections is no fault of the repository: its scan waits this long. */
 const SHORTAGE_WAIT_MS = 30_000;
+
+/** No run of a suspended installation is claimed; GitHub may say so of one that is not, for a moment. */
+const SUSPENDED_WAIT_MS = 10_000;
 
 /** What a scan may do with its run: write under the fence, log, and stop when told. */
 export interface RunTools {
@@ -200,10 +212,7 @@ async function release(
   return await releaseRun(connection, run, {
     release: toRelease(error),
     timings,
-    ...(limited && {
-      also: (trx) =>
-        pauseInstallation(trx, run.installation_id, { until: limited.resetAt, reason: limited.message }),
-    }),
+    ...(limited && { also: (trx) => pauseFor(trx, run.installation_id, limited) }),
   });
 }
 
@@ -211,13 +220,20 @@ async function release(
 function toRelease(error: unknown): Release {
   if (error instanceof ShuttingDown) return { kind: "requeue", reason: "The server was restarted." };
   if (error instanceof RunCancelled) return { kind: "requeue", reason: "Cancelled." };
+  // Not held itself: the installation's pause holds it, and no longer does once a push or a person joins it.
+  if (error instanceof BudgetReserved) return { kind: "requeue", reason: error.message };
   if (error instanceof RateLimited)
     return { kind: "requeue", reason: error.message, not_before: error.resetAt };
   if (error instanceof HeadLags) {
     const not_before = new Date(Date.now() + error.retryAfterMs);
     return { kind: "requeue", reason: error.message, not_before };
   }
+  if (error instanceof InstallationSuspended) {
+    const not_before = new Date(Date.now() + SUSPENDED_WAIT_MS);
+    return { kind: "requeue", reason: error.message, not_before };
+  }
   if (error instanceof HeadMoved) return { kind: "requeue", reason: error.message };
+  if (error instanceof HostUnavailable) return { kind: "outage", error: describeError(error) };
   const shortage = describeShortage(error);
   if (shortage) {
     const not_before = new Date(Date.now() + SHORTAGE_WAIT_MS);

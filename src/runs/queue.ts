@@ -2,6 +2,7 @@ import { type Kysely, sql } from "kysely";
 import { byDatabaseClock } from "../database/clock.ts";
 import { type Connection, transaction } from "../database/connect.ts";
 import type { RunMode, RunProgress, RunTrigger, StoredError, Tables } from "../database/schema.ts";
+import { BudgetReserved, type RateLimited } from "../scan/source.ts";
 import { appendEvent, CHANGED_CHANNEL } from "./events.ts";
 import { backoffMs, isAskedByPerson, type Lease, LeaseLost, PRIORITY, type RunTimings } from "./run.ts";
 
@@ -60,10 +61,11 @@ export async function requestRun(trx: Kysely<Tables>, request: RunRequest): Prom
   return { run_id: row.id, outcome };
 }
 
-async function recordRequest(
+/** Records who asked, and which run answers; `note` is a sentence more for the asker. */
+export async function recordAsker(
   trx: Kysely<Tables>,
-  request: RunRequest & { mode: RunMode },
-  answer: RequestedRun,
+  request: RunRequest,
+  answer: RequestedRun & { note?: string },
 ): Promise<void> {
   await trx
     .insertInto("run_requests")
@@ -72,9 +74,10 @@ async function recordRequest(
       run_id: answer.run_id,
       delivery_guid: request.delivery_guid ?? null,
       trigger: request.trigger,
-      mode: request.mode,
+      mode: request.mode ?? "incremental",
       requested_by: request.requested_by ?? null,
       outcome: answer.outcome,
+      refusal: answer.note ?? null,
       ...(request.comment && {
         comment_id: request.comment.id,
         issue_number: request.comment.issue_number,
@@ -83,6 +86,14 @@ async function recordRequest(
     })
     .onConflict((conflict) => conflict.columns(["repository_id", "comment_id"]).doNothing()) // told twice of one comment
     .execute();
+}
+
+async function recordRequest(
+  trx: Kysely<Tables>,
+  request: RunRequest & { mode: RunMode },
+  answer: RequestedRun,
+): Promise<void> {
+  await recordAsker(trx, request, answer);
   // An installation of 3,000 repositories would spend the hour's checks on "queued": background runs wait unseen.
   const reportHead = request.report_head ?? request.wanted_head;
   if (reportHead && request.trigger !== "install" && request.trigger !== "schedule") {
@@ -112,7 +123,12 @@ export interface ClaimedRun extends Lease {
   mode: RunMode;
   wanted_head: string | null;
   failures: number;
+  /** Nobody waits for it (isBackground). */
+  priority: number;
 }
+
+/** Background runs of an installation wait while what is left of its hour is kept for pushes and people. */
+const MAY_START = sql`(q.priority > 0 or i.background_paused_until <= clock_timestamp())`;
 
 /**
  * Takes the next due run, or null. Fair between installations: the one with the fewest running runs first,
@@ -128,12 +144,12 @@ export async function claimRun(
         select installation_id, count(*)::int as running from runs where state = 'running' group by installation_id
       ),
       ready as materialized (
-        select i.id, coalesce(busy.running, 0) as running
+        select i.id, i.background_paused_until, coalesce(busy.running, 0) as running
         from installations i
         left join busy on busy.installation_id = i.id
         cross join lateral (
           select q.priority, q.queued_at from runs q
-          where q.installation_id = i.id and q.state = 'queued' and q.not_before <= clock_timestamp()
+          where q.installation_id = i.id and q.state = 'queued' and q.not_before <= clock_timestamp() and ${MAY_START}
             and not exists (select from runs x where x.repository_id = q.repository_id and x.state = 'running')
           order by q.priority desc, q.queued_at limit 1
         ) head
@@ -143,15 +159,15 @@ export async function claimRun(
       ),
       picked as (
         select r.id
-        from ready
+        from ready i
         cross join lateral (
           select q.id, q.priority, q.queued_at from runs q
-          where q.installation_id = ready.id and q.state = 'queued' and q.not_before <= clock_timestamp()
+          where q.installation_id = i.id and q.state = 'queued' and q.not_before <= clock_timestamp() and ${MAY_START}
             and not exists (select from runs x where x.repository_id = q.repository_id and x.state = 'running')
           order by q.priority desc, q.queued_at limit 8
         ) head
         join runs r on r.id = head.id and r.state = 'queued'
-        order by ready.running, head.priority desc, head.queued_at limit 1
+        order by i.running, head.priority desc, head.queued_at limit 1
         for update of r skip locked
       ),
       claimed as (
@@ -171,7 +187,7 @@ export async function claimRun(
           jsonb_build_object('epoch', epoch, 'worker', worker, 'failures', failures)
         from claimed
       )
-      select id, epoch, repository_id, installation_id, trigger, mode, wanted_head, failures,
+      select id, epoch, repository_id, installation_id, trigger, mode, wanted_head, failures, priority,
         pg_notify(${CHANGED_CHANNEL}, id::text)
       from claimed`.execute(db);
     return rows[0] ?? null;
@@ -181,14 +197,15 @@ export async function claimRun(
   }
 }
 
+const DUE_AT = sql`greatest(runs.not_before, i.paused_until,
+  case when runs.priority = 0 then i.background_paused_until end)`;
+
 /** Milliseconds until a run that waits becomes due, or null where none waits. */
 export async function msUntilDue(db: Kysely<Tables>): Promise<number | null> {
   const { rows } = await sql<{ ms: number | null }>`
-    select extract(epoch from min(greatest(runs.not_before, i.paused_until)) - clock_timestamp())::float8 * 1000 as ms
+    select extract(epoch from min(${DUE_AT}) - clock_timestamp())::float8 * 1000 as ms
     from runs join installations i on i.id = runs.installation_id
-    where runs.state = 'queued' and greatest(runs.not_before, i.paused_until) > clock_timestamp()`.execute(
-    db,
-  );
+    where runs.state = 'queued' and ${DUE_AT} > clock_timestamp()`.execute(db);
   return rows[0]?.ms ?? null;
 }
 
@@ -267,10 +284,17 @@ export async function finishRun(
   });
 }
 
-/** Why a run is given back. Only a failure spends its retry budget. */
+/**
+ * Why a run is given back. Only a failure spends its retry budget; an outage of GitHub does when it has lasted for
+ * about a day.
+ */
 export type Release =
   | { kind: "failure"; error: StoredError; retryable: boolean }
+  | { kind: "outage"; error: StoredError }
   | { kind: "requeue"; reason: string; not_before?: Date };
+
+/** With the waits between them about a day. */
+const MAX_OUTAGES = 150;
 
 export type Released = "queued" | "failed" | "cancelled" | "superseded";
 
@@ -282,6 +306,7 @@ interface HeldRun extends Lease {
   wanted_head: string | null;
   failures: number;
   max_failures: number;
+  outages: number;
   cancel_requested_at: Date | null;
   cancel_requested_by: string | null;
 }
@@ -325,7 +350,7 @@ async function lockHeldRun(
       ? sql`and (lease_until < clock_timestamp() or ${isStalled(options.timings)}) for update skip locked`
       : sql`for update`;
   const { rows } = await sql<HeldRun>`
-    select id, epoch, repository_id, mode, priority, requested_by, wanted_head, failures, max_failures, cancel_requested_at,
+    select id, epoch, repository_id, mode, priority, requested_by, wanted_head, failures, max_failures, outages, cancel_requested_at,
       cancel_requested_by
     from runs where id = ${lease.id} and epoch = ${lease.epoch} and state = 'running' ${abandoned}`.execute(
     trx,
@@ -343,20 +368,16 @@ async function releaseLocked(
   { release, timings }: { release: Release; timings: RunTimings },
 ): Promise<Released> {
   if (run.cancel_requested_at) return await endCancelled(trx, run.id, run.cancel_requested_by);
-  const failed = release.kind === "failure";
-  const failures = run.failures + (failed ? 1 : 0);
-  if (failed && (failures >= run.max_failures || !release.retryable)) {
-    return await endFailed(trx, run, { failures, error: release.error });
-  }
-  const waitMs = failed ? backoffMs(failures, timings.retryBaseMs) * (0.5 + Math.random()) : 0;
-  const asked = release.kind === "requeue" ? release.not_before : undefined;
-  const notBefore = byDatabaseClock(asked ?? new Date(Date.now() + waitMs));
-  const why = failed ? release.error.message : release.reason;
+  const next = nextAttempt(run, release, timings);
+  if ("error" in next) return await endFailed(trx, run, next);
+  const { failures, outages, why } = next;
+  const notBefore = byDatabaseClock(next.notBefore);
   const successor = await trx
     .updateTable("runs")
     .set({
       not_before: sql`greatest(not_before, ${notBefore})`,
       failures: sql`greatest(failures, ${failures}::int)`, // a crash streak outlives the run: else it never ends
+      outages: sql`greatest(outages, ${outages}::int)`,
       mode: sql`case when 'full' in (mode, ${run.mode}) then 'full' else 'incremental' end`,
       priority: sql`greatest(priority, ${run.priority}::int)`,
       requested_by: sql`coalesce(requested_by, ${run.requested_by})`,
@@ -374,6 +395,7 @@ async function releaseLocked(
       state: "queued",
       stage: null,
       failures,
+      outages,
       not_before: notBefore,
       wait_reason: why,
       lease_until: null,
@@ -381,15 +403,49 @@ async function releaseLocked(
     })
     .where("id", "=", run.id)
     .execute();
+  const failed = failures > run.failures;
   await appendEvent(trx, run.id, {
     level: failed ? "warn" : "info",
     kind: failed ? "run.retrying" : "run.waiting",
     message: failed ? `Attempt ${failures} of ${run.max_failures} failed: ${why}` : why,
     data: { failures, max_failures: run.max_failures },
-    error: failed ? release.error : null,
+    error: release.kind === "requeue" ? null : release.error,
     wakesWorkers: true,
   });
   return "queued";
+}
+
+type NextAttempt =
+  | { failures: number; outages: number; why: string; notBefore: Date }
+  | { failures: number; error: StoredError };
+
+/** When a run that is given back is due again; or the error that ends it. */
+function nextAttempt(run: HeldRun, release: Release, timings: RunTimings): NextAttempt {
+  const { failures, outages } = run;
+  if (release.kind === "requeue") {
+    return { failures, outages, why: release.reason, notBefore: release.not_before ?? new Date() };
+  }
+  const { error } = release;
+  if (release.kind === "outage" && outages < MAX_OUTAGES) {
+    const notBefore = later(backoffMs(outages + 1, OUTAGE_BASE_MS));
+    return { failures, outages: outages + 1, why: error.message, notBefore };
+  }
+  const spent = failures + 1;
+  if (release.kind === "outage" || !release.retryable || spent >= run.max_failures)
+    return { failures: spent, error };
+  return {
+    failures: spent,
+    outages,
+    why: error.message,
+    notBefore: later(backoffMs(spent, timings.retryBaseMs)),
+  };
+}
+
+const OUTAGE_BASE_MS = 2_000;
+
+/** So many milliseconds from now, more or less: what failed together must not come back together. */
+function later(ms: number): Date {
+  return new Date(Date.now() + ms * (0.5 + Math.random()));
 }
 
 async function endFailed(
@@ -521,8 +577,12 @@ export async function cancelRun(
   return "running";
 }
 
-/** Cancels whatever waits or runs for a repository that was taken from us. */
-export async function cancelRunsOf(trx: Kysely<Tables>, repositoryId: string): Promise<void> {
+/** Cancels whatever waits or runs for a repository that was taken from us; `why` is for its log. */
+export async function cancelRunsOf(
+  trx: Kysely<Tables>,
+  repositoryId: string,
+  why: string | null = null,
+): Promise<void> {
   const runs = await trx
     .selectFrom("runs")
     .select("id")
@@ -530,23 +590,30 @@ export async function cancelRunsOf(trx: Kysely<Tables>, repositoryId: string): P
     .where("state", "in", ["queued", "running"])
     .orderBy("id")
     .execute();
-  for (const run of runs) await cancelRun(trx, run.id, null);
+  for (const run of runs) {
+    if (why !== null) await appendEvent(trx, run.id, { level: "warn", kind: "access.lost", message: why });
+    await cancelRun(trx, run.id, null);
+  }
 }
 
-/** Holds an installation's runs until `until`; called in the transaction that releases the run that met it. */
-export async function pauseInstallation(
+/**
+ * Holds an installation's runs until a limit of GitHub's ends, or its background runs alone where the rest of the budget
+ * is kept for others. Called in the transaction that releases the run that met it.
+ */
+export async function pauseFor(
   trx: Kysely<Tables>,
   installationId: string,
-  pause: { until: Date; reason: string },
+  limit: RateLimited,
 ): Promise<void> {
-  await trx
-    .updateTable("installations")
-    .set({
-      paused_until: sql`greatest(paused_until, ${byDatabaseClock(pause.until)})`,
-      pause_reason: pause.reason,
-    })
-    .where("id", "=", installationId)
-    .execute();
+  const until = byDatabaseClock(limit.resetAt);
+  const pause =
+    limit instanceof BudgetReserved
+      ? {
+          background_paused_until: sql<Date>`greatest(background_paused_until, ${until})`,
+          background_pause_reason: limit.message,
+        }
+      : { paused_until: sql<Date>`greatest(paused_until, ${until})`, pause_reason: limit.message };
+  await trx.updateTable("installations").set(pause).where("id", "=", installationId).execute();
 }
 
 function isUniqueViolation(error: unknown): boolean {

@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { RunMode, RunProgress, RunState, RunTrigger, Tables } from "../database/schema.ts";
 import { type Viewer, visibleTo } from "../database/viewer.ts";
+import { SUSPENDED } from "../scan/source.ts";
 
 /** A run as its readers see it: API, pages, event stream and check run all show this. */
 export interface RunView {
@@ -41,9 +42,16 @@ export interface RunStatus {
 
 const RUN_COLUMNS = sql`
   runs.id, runs.repository_id, runs.trigger, runs.state, runs.stage, runs.head_sha, runs.tree_sha, runs.verified,
-  runs.epoch, runs.failures, runs.max_failures, runs.reason, runs.reason_code, runs.wait_reason, runs.requested_by,
+  runs.epoch, runs.failures, runs.max_failures, runs.reason, runs.reason_code,
+  case when runs.state = 'queued' then coalesce(case
+    when installations.suspended_at is not null then ${SUSPENDED}::text
+    when installations.paused_until > clock_timestamp() then installations.pause_reason
+    when runs.priority = 0 and installations.background_paused_until > clock_timestamp()
+      then installations.background_pause_reason
+  end, runs.wait_reason) end as wait_reason, runs.requested_by,
   runs.cancel_requested_by, runs.superseded_by, runs.queued_at,
-  greatest(runs.not_before, case when runs.state = 'queued' then installations.paused_until end) as not_before,
+  greatest(runs.not_before, case when runs.state = 'queued' then greatest(installations.paused_until,
+    case when runs.priority = 0 then installations.background_paused_until end) end) as not_before,
   runs.started_at, runs.finished_at, runs.mode, runs.progress, runs.version, runs.event_seq,
   case when runs.state = 'queued' then (
     select count(*)::int + 1 from runs ahead

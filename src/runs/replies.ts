@@ -5,15 +5,19 @@ import { LeaseLoop } from "../database/lease-loop.ts";
 import { notify } from "../database/notify.ts";
 import type { Tables } from "../database/schema.ts";
 import { OPERATOR } from "../database/viewer.ts";
+import { messageOf } from "../redact.ts";
 import { CHANGED_CHANNEL } from "./events.ts";
 import { nextAttemptAt } from "./next-attempt.ts";
 import { type RunStatus, type RunView, readRun, readStatus } from "./read.ts";
+import { holdWritesFor, LEVEL, mayWrite, spendWrites } from "./write-allowance.ts";
 
 /** As of reports: the requests of a process that died are over before another takes its place. */
 const LEASE_SECONDS = 15;
 const TIMEOUT_MS = 30_000;
-const POLL_MS = 3_000;
+const POLL_MS = 1_000;
 const CONCURRENCY = 2;
+/** A reaction and a comment. */
+const WRITES = 2;
 
 /** What a person who commented is told. */
 export interface RescanReply {
@@ -31,7 +35,7 @@ export interface RescanReply {
   /** The sentence of a refusal. */
   refusal: string | null;
   installation_id: string;
-  repository: { owner: string; name: string };
+  repository: { id: string; owner: string; name: string };
 }
 
 export type ReplyResult = { kind: "replied"; reply_id: string } | { kind: "unreachable"; reason: string };
@@ -42,6 +46,7 @@ export interface Replier {
 }
 
 interface LeasedReply {
+  installation_id: string;
   id: string;
   reply_attempts: number;
   reply_failures: number;
@@ -50,6 +55,8 @@ interface LeasedReply {
 export interface ReplyLoopOptions {
   connection: Connection;
   replier: Replier;
+  /** How much GitHub lets an installation write. */
+  writesPerHour: number;
   log: Logger;
 }
 
@@ -61,7 +68,7 @@ export function createReplyLoop(options: ReplyLoopOptions): LeaseLoop<LeasedRepl
     concurrency: CONCURRENCY,
     pollMs: POLL_MS,
     leaseSeconds: LEASE_SECONDS,
-    lease: () => leaseReply(options.connection.db),
+    lease: () => leaseReply(options.connection.db, options),
     renew: (leased) => renewReply(options.connection.db, leased),
     handle: (leased, held) => settle(leased, { ...options, held }),
   });
@@ -87,27 +94,39 @@ async function settle(
     }
   } catch (err) {
     log.warn({ err, request_id: leased.id }, "reply could not be written");
+    await holdWritesFor(db, leased.installation_id, err).catch(() => {}); // the next one is told again
     await update(db, leased, {
       reply_failures: leased.reply_failures + 1,
-      reply_error: err instanceof Error ? err.message : String(err),
+      reply_error: messageOf(err),
       reply_not_before: nextAttemptAt(err, leased.reply_failures),
     }).catch(() => {}); // its lease runs out instead
   }
 }
 
 /** Takes one request whose asker has not heard yet what there is to say, or null. In the order of the index of open ones. */
-async function leaseReply(db: Kysely<Tables>): Promise<LeasedReply | null> {
+async function leaseReply(
+  db: Kysely<Tables>,
+  { writesPerHour }: Pick<ReplyLoopOptions, "writesPerHour">,
+): Promise<LeasedReply | null> {
   const { rows } = await sql<LeasedReply>`
     with due as (
-      select q.id from run_requests q left join runs r on r.id = q.run_id
+      select q.id, repositories.installation_id
+      from run_requests q
+      join repositories on repositories.id = q.repository_id
+      left join runs r on r.id = q.run_id
+      left join write_allowances w on w.installation_id = repositories.installation_id
       where q.reply_state = 'open' and q.reply_not_before <= clock_timestamp()
         and (q.reply_lease_until is null or q.reply_lease_until < clock_timestamp())
         and (q.replied is null or r.finished_at is not null)
+        and ${mayWrite(writesPerHour, sql`${LEVEL.asked}`)}
       order by q.reply_not_before limit 1 for update of q skip locked
-    )
+    ),
+    spent as (${spendWrites(writesPerHour, WRITES)})
     update run_requests q set reply_attempts = q.reply_attempts + 1,
       reply_lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
-    from due where q.id = due.id returning q.id, q.reply_attempts, q.reply_failures`.execute(db);
+    from due where q.id = due.id returning q.id, q.reply_attempts, q.reply_failures, due.installation_id`.execute(
+    db,
+  );
   return rows[0] ?? null;
 }
 
@@ -135,7 +154,7 @@ async function readReply(db: Kysely<Tables>, requestId: string): Promise<RescanR
     ...rest,
     comment_id,
     issue_number,
-    repository: { owner, name },
+    repository: { id: repository_id, owner, name },
     run: run_id === null ? null : await readRun(db, OPERATOR, run_id),
     status: await readStatus(db, OPERATOR, repository_id),
   };
@@ -172,6 +191,16 @@ export async function reopenReplies(
       query.where(sql<boolean>`created_at > clock_timestamp() - ${age}::interval`),
     )
     .execute();
+}
+
+/** The owner granted a permission: who could not be answered for want of it is answered now. */
+export async function reopenRefusedReplies(trx: Kysely<Tables>, installationId: string): Promise<void> {
+  const { rows } = await sql<{ id: string }>`
+    select id from repositories where installation_id = ${installationId}
+      and exists (select from run_requests where repository_id = repositories.id and reply_state = 'unreachable')`.execute(
+    trx,
+  );
+  for (const { id } of rows) await reopenReplies(trx, id, { age: "any" });
 }
 
 /** Records a comment that leads to no run, so that its author is answered all the same. */

@@ -4,9 +4,11 @@ import type { Connection } from "../database/connect.ts";
 import { LeaseLoop } from "../database/lease-loop.ts";
 import type { Tables } from "../database/schema.ts";
 import { OPERATOR } from "../database/viewer.ts";
+import { messageOf } from "../redact.ts";
 import { CHANGED_CHANNEL } from "./events.ts";
 import { nextAttemptAt } from "./next-attempt.ts";
 import { type RunView, readRun } from "./read.ts";
+import { holdWritesFor, LEVEL, mayWrite, spendWrites } from "./write-allowance.ts";
 
 /**
  * Of a process that died another takes over after so long at most, and after two thirds of it at least: GitHub ends
@@ -16,7 +18,8 @@ const LEASE_SECONDS = 15;
 const TIMEOUT_MS = 30_000;
 /** A running run is reported at most this often. */
 const PACE_SECONDS = 5;
-const POLL_MS = 2_000;
+/** Writes are a second apart: what had to wait for its turn is looked for about as often. */
+const POLL_MS = 1_000;
 const CONCURRENCY = 4;
 
 /** Everything a check run on one head shows. */
@@ -45,10 +48,18 @@ export interface FileProblem {
   reason: string;
 }
 
-/** What became of a report. `unreachable`: GitHub takes no writes there; with `mayReturn` (suspended, gone) not yet. */
+/**
+ * What became of a report. `unreachable`: GitHub takes no writes there; with `mayReturn` (suspended, gone) not yet, with
+ * `needsPermission` not before the owner grants it.
+ */
 export type ReportResult =
   | { kind: "reported"; check_run_id: string; completed: boolean }
-  | { kind: "unreachable"; reason: string; mayReturn: boolean };
+  | ({ kind: "unreachable"; reason: string } & Closing);
+
+interface Closing {
+  mayReturn?: boolean;
+  needsPermission?: boolean;
+}
 
 /** Shows a run where its people look. Must be safe to repeat: it finds before it creates. */
 export interface Reporter {
@@ -56,6 +67,7 @@ export interface Reporter {
 }
 
 interface LeasedReport {
+  installation_id: string;
   run_id: string;
   head_sha: string;
   check_run_id: string | null;
@@ -67,6 +79,8 @@ interface LeasedReport {
 export interface ReportLoopOptions {
   connection: Connection;
   reporter: Reporter;
+  /** How much GitHub lets an installation write. */
+  writesPerHour: number;
   log: Logger;
 }
 
@@ -78,7 +92,7 @@ export function createReportLoop(options: ReportLoopOptions): LeaseLoop<LeasedRe
     concurrency: CONCURRENCY,
     pollMs: POLL_MS,
     leaseSeconds: LEASE_SECONDS,
-    lease: () => leaseReport(options.connection.db),
+    lease: () => leaseReport(options.connection.db, options),
     renew: (leased) => renewReport(options.connection.db, leased),
     handle: (leased, held) => settle(leased, { ...options, held }),
   });
@@ -95,10 +109,11 @@ async function settle(
     if (report.run.reason_code === "renamed_away")
       return await closeReport(db, leased, report.run.reason ?? "");
     const result = await reporter.report(report, AbortSignal.any([held, AbortSignal.timeout(TIMEOUT_MS)]));
-    if (result.kind === "unreachable") await closeReport(db, leased, result.reason, result.mayReturn);
+    if (result.kind === "unreachable") await closeReport(db, leased, result.reason, result);
     else await recordReport(db, leased, { version: report.run.version, ...result });
   } catch (err) {
     log.warn({ err }, "check run could not be written");
+    await holdWritesFor(db, leased.installation_id, err).catch(() => {}); // the next one is told again
     await postponeReport(db, leased, err).catch(() => {}); // its lease runs out instead
   }
 }
@@ -108,11 +123,19 @@ async function settle(
  * goes on for long: GitHub allows 500 such writes an hour, and an organisation may have thousands of repositories.
  * Heads that were replaced come last: a burst of pushes leaves many, and the newest commit must not wait for them.
  */
-async function leaseReport(db: Kysely<Tables>): Promise<LeasedReport | null> {
+async function leaseReport(
+  db: Kysely<Tables>,
+  { writesPerHour }: Pick<ReportLoopOptions, "writesPerHour">,
+): Promise<LeasedReport | null> {
+  const level = sql`case when r.state = 'running' and c.check_run_id is not null then ${LEVEL.progress}
+    when r.trigger in ('install', 'schedule') then ${LEVEL.background} else ${LEVEL.asked} end`;
   const { rows } = await sql<LeasedReport>`
     with due as (
-      select c.run_id, c.head_sha
-      from check_reports c join runs r on r.id = c.run_id
+      select c.run_id, c.head_sha, repositories.installation_id
+      from check_reports c
+      join runs r on r.id = c.run_id
+      join repositories on repositories.id = r.repository_id
+      left join write_allowances w on w.installation_id = repositories.installation_id
       where c.state = 'open' and c.not_before <= clock_timestamp()
         and (c.lease_until is null or c.lease_until < clock_timestamp())
         and (
@@ -124,13 +147,17 @@ async function leaseReport(db: Kysely<Tables>): Promise<LeasedReport | null> {
             or (r.stage = 'starting' and r.epoch = 1)
           ))
         )
+        and ${mayWrite(writesPerHour, level)}
       order by c.replaced_by_sha is not null, r.priority desc, c.not_before limit 1
       for update of c skip locked
-    )
+    ),
+    spent as (${spendWrites(writesPerHour, 1)})
     update check_reports c set attempts = c.attempts + 1,
       lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
     from due where c.run_id = due.run_id and c.head_sha = due.head_sha
-    returning c.run_id, c.head_sha, c.check_run_id, c.replaced_by_sha, c.attempts, c.failures`.execute(db);
+    returning c.run_id, c.head_sha, c.check_run_id, c.replaced_by_sha, c.attempts, c.failures, due.installation_id`.execute(
+    db,
+  );
   return rows[0] ?? null;
 }
 
@@ -229,11 +256,17 @@ async function closeReport(
   db: Kysely<Tables>,
   leased: LeasedReport,
   reason: string,
-  mayReturn = true,
+  { mayReturn = true, needsPermission = false }: Closing = {},
 ): Promise<void> {
   await db
     .updateTable("check_reports")
-    .set({ state: "unreachable", may_reopen: mayReturn, lease_until: null, error: reason })
+    .set({
+      state: "unreachable",
+      may_reopen: mayReturn && !needsPermission,
+      needs_permission: needsPermission,
+      lease_until: null,
+      error: reason,
+    })
     .where(ownedReport(leased))
     .execute();
 }
@@ -245,10 +278,19 @@ async function postponeReport(db: Kysely<Tables>, leased: LeasedReport, error: u
       lease_until: null,
       failures: leased.failures + 1,
       not_before: nextAttemptAt(error, leased.failures),
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
     })
     .where(ownedReport(leased))
     .execute();
+}
+
+/** The owner granted a permission: what was refused for want of it is told now. */
+export async function reopenRefused(trx: Kysely<Tables>, installationId: string): Promise<void> {
+  await sql`
+    update check_reports set state = 'open', needs_permission = false, not_before = clock_timestamp(), error = null
+    where needs_permission and run_id in (
+      select id from runs where repository_id in (select id from repositories where installation_id = ${installationId})
+    )`.execute(trx);
 }
 
 /** Access has come back: reports that were closed for want of it are tried again. */

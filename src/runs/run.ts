@@ -36,6 +36,11 @@ export function isFinal(state: RunState): state is FinalState {
   return state !== "queued" && state !== "running";
 }
 
+/** Work that nobody waits for: it leaves a share of GitHub's budget to pushes and people. */
+export function isBackground({ priority }: { priority: number }): boolean {
+  return priority === 0;
+}
+
 /** True where a person waits for the answer, so that a retry's backoff must not keep them waiting. */
 export function isAskedByPerson(trigger: RunTrigger): boolean {
   return trigger === "rescan" || trigger === "rerun";

@@ -70,8 +70,14 @@ export async function fetchMissing(entries: TreeEntry[], context: FetchContext):
   await sink.begin();
   const missing = new Set(wanted.keys());
   if (missing.delete(EMPTY_BLOB_SHA)) await sink.add(EMPTY_BLOB_SHA, Buffer.alloc(0));
-  if (prefersTarball(inventory)) await readArchive(missing, { ...context, inventory, sink });
-  await readSingly(missing, { ...context, inventory, sink });
+  try {
+    if (prefersTarball(inventory)) await readArchive(missing, { ...context, inventory, sink });
+    await readSingly(missing, { ...context, inventory, sink });
+  } catch (error) {
+    // What was read before a limit or an outage is kept: the next attempt goes on from there.
+    if (!context.signal.aborted) await sink.flush().catch(() => {});
+    throw error;
+  }
   await sink.flush();
   if (unreadable.size > 0) context.log.warn({ count: unreadable.size }, "blobs could not be read");
   return inventory;

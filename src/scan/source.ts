@@ -1,4 +1,5 @@
 import type { StoredError } from "../database/schema.ts";
+import { messageOf } from "../redact.ts";
 import type { TreeEntry } from "./manifest.ts";
 
 /** The commit to index, as the host of the repository names it now. SHAs are 40 hex digits. */
@@ -66,19 +67,24 @@ export class SourceError extends Error {
 
 /** The host asks us to wait: no failure of the run, its budget stays untouched. */
 export class RateLimited extends SourceError {
-  override readonly name = "RateLimited";
+  override readonly name: string = "RateLimited";
   readonly resetAt: Date;
 
-  constructor(resetAt: Date, cause?: unknown) {
-    super(
-      "rate_limited",
-      `GitHub's rate limit is used up until ${resetAt.toISOString().slice(11, 16)} UTC.`,
-      {
-        retryable: true,
-        cause,
-      },
-    );
+  constructor(resetAt: Date, cause?: unknown, what = "GitHub's rate limit is used up") {
+    super("rate_limited", `${what} until ${resetAt.toISOString().slice(11, 16)} UTC.`, {
+      retryable: true,
+      cause,
+    });
     this.resetAt = resetAt;
+  }
+}
+
+/** What is left of the hour's requests is for pushes and people: background work waits, and nothing else does. */
+export class BudgetReserved extends RateLimited {
+  override readonly name = "BudgetReserved";
+
+  constructor(resetAt: Date) {
+    super(resetAt, undefined, "What is left of GitHub's rate limit is kept for pushes and commands");
   }
 }
 
@@ -105,9 +111,33 @@ export class HeadLags extends SourceError {
   }
 }
 
-/** What an error looks like in a run's log and reason. */
+/**
+ * GitHub is away, answers with errors, or takes too long: no failure of the run, which waits and comes back. So does a
+ * run for which the App's own credentials are refused, since they are the operator's to put right.
+ */
+export class HostUnavailable extends SourceError {
+  override readonly name = "HostUnavailable";
+
+  constructor(code: string, message: string, cause?: unknown) {
+    super(code, message, { retryable: true, cause });
+  }
+}
+
+/** The owner suspended the installation: its runs wait until that ends. */
+export class InstallationSuspended extends SourceError {
+  override readonly name = "InstallationSuspended";
+
+  constructor(cause?: unknown) {
+    super("suspended", SUSPENDED, { retryable: true, cause });
+  }
+}
+
+export const SUSPENDED =
+  "The installation is suspended. Unsuspend it in the GitHub settings of its owner: the scan then goes on.";
+
+/** What an error looks like in a run's log and reason: no secret in it. */
 export function describeError(error: unknown): StoredError {
-  const message = (error instanceof Error ? error.message : String(error)).replaceAll("\0", "\uFFFD");
+  const message = messageOf(error);
   const cause = error instanceof Error ? causeOf(error) : null;
   if (error instanceof SourceError) return { code: error.code, message, cause };
   const pgCode =
@@ -118,7 +148,6 @@ export function describeError(error: unknown): StoredError {
   return { code: "internal_error", message: `Repodex failed: ${message}`, cause };
 }
 
-function causeOf(error: Error): string | null {
-  const { cause } = error;
-  return cause instanceof Error ? cause.message : cause === undefined ? null : String(cause);
+function causeOf({ cause }: Error): string | null {
+  return cause === undefined ? null : messageOf(cause);
 }

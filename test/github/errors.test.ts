@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import nock from "nock";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createGitHubApp, type Octokit, readerFor } from "../../src/github/client.ts";
+import { createGitHub, type Octokit } from "../../src/github/client.ts";
 import { translateError } from "../../src/github/errors.ts";
 import { createSource } from "../../src/github/source.ts";
 import { createLogger } from "../../src/log.ts";
@@ -34,8 +34,8 @@ afterEach(() => {
   nock.enableNetConnect();
 });
 
-async function createOctokit(): Promise<Octokit> {
-  const app = createGitHubApp(
+function createOctokit(): Octokit {
+  const github = createGitHub(
     {
       appId: "1",
       privateKey: privateKey.toString(),
@@ -44,12 +44,17 @@ async function createOctokit(): Promise<Octokit> {
     },
     createLogger("silent"),
   );
-  return await readerFor(app, "1");
+  return github.as({
+    installationId: "1",
+    repositoryId: "7",
+    permissions: { contents: "read" },
+    background: false,
+  });
 }
 
 async function createTestSource(): Promise<Source> {
   return createSource({
-    octokit: await createOctokit(),
+    octokit: createOctokit(),
     repository: { id: "7", owner: "o", name: "r" },
     limits: { maxFileBytes: 1_000, maxRepositoryBytes: 1_000_000 },
     onSeen: async () => {},
@@ -87,7 +92,7 @@ describe("an answer of GitHub", () => {
       {},
       { message: "This installation has been suspended" },
       "suspended",
-      false,
+      true,
     ],
     [
       "403 of an archived repository",
@@ -232,7 +237,7 @@ describe("an answer of GitHub", () => {
   });
 
   test("that takes too long is worth another attempt, and says so", async () => {
-    const octokit = await createOctokit();
+    const octokit = createOctokit();
     const spent = AbortSignal.timeout(1);
     await once(spent, "abort");
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { SUSPENDED } from "../../src/scan/source.ts";
 import { useDatabase } from "../support/database.ts";
 import { createRepository } from "../support/git.ts";
 import { type RunJson, startJourney } from "../support/journey.ts";
@@ -148,25 +149,36 @@ describe("an installation", () => {
     expect((await journey.get<{ data: unknown[] }>("/api/v1/repositories")).data).toEqual([]);
   });
 
-  test("that is suspended in the middle fails with a sentence that says what to do", async () => {
+  test("that is suspended in the middle of a scan is hidden and waits, and goes on when that ends", async () => {
     const journey = await startJourney(database);
-    journey.simulator.fault({
+    const { simulator, installationId } = journey;
+    simulator.fault({
       route: "/repos/{owner}/{repo}/git/trees/{tree_sha}",
+      meanwhile: async () => simulator.setSuspended(installationId, true),
       status: 403,
       body: { message: "This installation has been suspended" },
-      times: 10,
     });
 
-    await journey.simulator.deliverInstallationCreated(journey.installationId);
-    const { last_finished } = await journey.untilStatus(
-      "the run to fail",
-      (status) => status.last_finished !== null,
+    await simulator.deliverInstallationCreated(installationId);
+    const waiting = await until(
+      () =>
+        database.db.selectFrom("runs").selectAll().where("wait_reason", "is not", null).executeTakeFirst(),
+      { what: "the run to wait" },
     );
-
-    expect(last_finished).toMatchObject({
-      state: "failed",
-      reason_code: "suspended",
-      reason: "The installation is suspended. Unsuspend it in the GitHub settings of its owner.",
+    const hidden = await journey.get<{ data: unknown[] }>("/api/v1/repositories");
+    const rescan = await journey.post(`/api/v1/repositories/${journey.repositoryId}/rescan`);
+    simulator.setSuspended(installationId, false);
+    await simulator.deliver("installation", {
+      action: "unsuspend",
+      installation: { id: installationId, account: { id: 1, login: "octocat" } },
     });
+    await journey.untilStill();
+
+    expect(waiting).toMatchObject({ state: "queued", failures: 0, wait_reason: SUSPENDED });
+    expect(hidden.data).toEqual([]);
+    expect(rescan.status).toBe(422);
+    expect(await rescan.json()).toMatchObject({ detail: expect.stringMatching(/suspended. Unsuspend it/) });
+    expect((await journey.status()).last_finished).toMatchObject({ state: "succeeded", failures: 0 });
+    await journey.expectTruth();
   });
 });

@@ -101,7 +101,11 @@ describe("a /rescan comment", () => {
     });
     await journey.git.commit({ new: "1" });
     await journey.simulator.deliverPush(journey.repositoryId, {});
-    await journey.untilStatus("the push's scan", ({ running }) => running !== null);
+    await journey.simulator.until(
+      () =>
+        journey.simulator.requests.some(({ route, status }) => route.includes("git/trees") && status === 0),
+      { what: "the push's scan to list its files" },
+    );
     lift();
 
     await comment(journey, "/rescan");

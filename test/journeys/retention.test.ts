@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { transaction } from "../../src/database/connect.ts";
 import { deleteOldDeliveries, markHandled, storeDelivery } from "../../src/deliveries/store.ts";
-import { createGitHubApp, octokitFor } from "../../src/github/client.ts";
+import { createGitHub } from "../../src/github/client.ts";
 import { createSource } from "../../src/github/source.ts";
 import { createLogger } from "../../src/log.ts";
 import { executeRun, type Perform } from "../../src/runs/execute.ts";
@@ -103,7 +103,12 @@ async function openScanner(git: TestRepository) {
   const plenty = Number.MAX_SAFE_INTEGER; // a thousand pushes ask more than an hour's budget allows
   const budget = { limit: plenty, remaining: plenty, reset: plenty };
   for (const resource of ["core", "graphql"] as const) simulator.setBudget(installation_id, budget, resource);
-  const octokit = await octokitFor(createApp(simulator), "1");
+  const octokit = openGitHub(simulator).as({
+    installationId: "1",
+    repositoryId: "100",
+    permissions: { contents: "read", metadata: "read" },
+    background: false,
+  });
   const limits = { maxFiles: 100_000, maxFileBytes: 1024 ** 2, maxRepositoryBytes: 1024 ** 3 };
   const parser = new Parser({ threads: 1 });
   onTestFinished(() => parser.close());
@@ -148,9 +153,9 @@ async function openScanner(git: TestRepository) {
   };
 }
 
-function createApp({ environment, url, webhookSecret }: Simulator) {
+function openGitHub({ environment, url, webhookSecret }: Simulator) {
   const { APP_ID: appId = "", PRIVATE_KEY: privateKey = "" } = environment;
-  return createGitHubApp({ appId, privateKey, webhookSecret, baseUrl: `${url}/api/v3` }, log);
+  return createGitHub({ appId, privateKey, webhookSecret, baseUrl: `${url}/api/v3` }, log);
 }
 
 async function receivePush({ db, connection }: Database, guid: string, wanted_head: string): Promise<void> {

@@ -2,8 +2,9 @@ import { sql } from "kysely";
 import { beforeEach, describe, expect, test } from "vitest";
 import { transaction } from "../../src/database/connect.ts";
 import { listEvents } from "../../src/runs/events.ts";
-import { finishRun, pauseInstallation, releaseRun, requestRun, setHead } from "../../src/runs/queue.ts";
+import { finishRun, pauseFor, releaseRun, requestRun, setHead } from "../../src/runs/queue.ts";
 import { requestRescan } from "../../src/runs/rescan.ts";
+import { RateLimited } from "../../src/scan/source.ts";
 import { useDatabase } from "../support/database.ts";
 import { claim, readRow, request, SHA, seedRepository, statesOf, TIMINGS } from "../support/seed.ts";
 
@@ -104,9 +105,7 @@ describe("a request for a run", () => {
     const { run_id } = await request(database.connection);
     const until = new Date(Date.now() + 3_600_000);
     await database.db.updateTable("runs").set({ not_before: until, wait_reason: "Rate limit." }).execute();
-    await transaction(database.connection, ({ trx }) =>
-      pauseInstallation(trx, "1", { until, reason: "Rate limit." }),
-    );
+    await transaction(database.connection, ({ trx }) => pauseFor(trx, "1", new RateLimited(until)));
 
     await request(database.connection, { trigger: "rescan" });
 

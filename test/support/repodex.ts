@@ -43,6 +43,7 @@ export async function startTestRepodex(
     DATABASE_URL: database.url,
     DATA_DIR: tmpdir(),
     API_TOKEN,
+    RECONCILE_SECONDS: "0", // what a test does not do itself does not happen
     ...environment,
   });
   const repodex = await startRepodex(config, log);

@@ -3,18 +3,23 @@ import type { Logger } from "pino";
 import { type Connection, transaction } from "../../database/connect.ts";
 import type { Tables } from "../../database/schema.ts";
 import { markHandled } from "../../deliveries/store.ts";
-import { noteInstallation, noteRepository } from "../../installations/installations.ts";
-import type { GitHubApp } from "../client.ts";
-import { installationFacts, type RepositoryPayload, repositoryFacts } from "./facts.ts";
+import type { Directory } from "../../installations/directory.ts";
+import { noteInstallation, noteRepository, type RepositoryFacts } from "../../installations/installations.ts";
+import type { GitHub } from "../client.ts";
+import { installationFacts, objectOf, repositoryFacts } from "./facts.ts";
 
 /** What an event's handler is given beside the event. */
 export interface EventContext {
-  app: GitHubApp;
+  github: GitHub;
+  directory: Directory;
   connection: Connection;
   log: Logger;
   /** Our App's numeric id: check events of other Apps are none of our business. */
   appId: string;
 }
+
+/** An event's payload: typed as GitHub documents it, and not therefore so. */
+export type Payload = { readonly [field: string]: unknown };
 
 /**
  * The one transaction of a delivery: what follows from it, and that it was handled. `write` answers the outcome,
@@ -31,23 +36,42 @@ export async function settleDelivery(
   });
 }
 
-/** Notes the event's installation and repository; answers null when they may be read, else why not. */
+/** Where an event happened, as it says itself. */
+export interface Origin {
+  installationId: string;
+  facts: RepositoryFacts;
+}
+
+/** Reads an event's installation and repository; null where it names no installation. */
+export function readOrigin(payload: Payload): Origin | null {
+  if (payload.installation === undefined || payload.installation === null) return null;
+  return {
+    installationId: installationFacts(payload.installation).id,
+    facts: repositoryFacts(payload.repository),
+  };
+}
+
+/** Why nothing follows from an event: its repository is not ours to read, or it is only not to be scanned. */
+interface Ignored {
+  ignored: string;
+  because: "gone" | "archived";
+}
+
+/** Notes the event's installation and repository; answers its id where it may be read and scanned, else why not. */
 export async function noteOrigin(
   trx: Kysely<Tables>,
-  payload: {
-    installation?: { id: number } | undefined;
-    repository: RepositoryPayload & { owner: { id: number; login: string } };
-  },
-): Promise<{ repositoryId: string } | { ignored: string }> {
-  if (!payload.installation) return { ignored: "The event names no installation." };
-  const installation = await noteInstallation(
-    trx,
-    installationFacts(payload.installation, payload.repository.owner),
-  );
-  if (installation.removed) return { ignored: "Repodex was uninstalled: this comes from before." };
-  const facts = repositoryFacts(payload.repository);
-  const { removed } = await noteRepository(trx, String(payload.installation.id), facts);
-  if (removed) return { ignored: "Repodex was removed from this repository." };
-  if (facts.archived) return { ignored: "The repository is archived: its index is kept as it is." };
+  payload: Payload,
+): Promise<{ repositoryId: string } | Ignored> {
+  const gone = (ignored: string): Ignored => ({ ignored, because: "gone" });
+  const origin = readOrigin(payload);
+  if (!origin) return gone("The event names no installation.");
+  const { installationId, facts } = origin;
+  const { owner } = objectOf(payload.repository, "repository");
+  const installation = await noteInstallation(trx, installationFacts(payload.installation, owner));
+  if (installation.removed) return gone("Repodex was uninstalled: this comes from before.");
+  const { removed } = await noteRepository(trx, installationId, facts);
+  if (removed) return gone("Repodex was removed from this repository.");
+  const archived = "The repository is archived: its index is kept as it is.";
+  if (facts.archived) return { ignored: archived, because: "archived" };
   return { repositoryId: facts.id };
 }

@@ -1,16 +1,19 @@
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
+import { readClock } from "../../database/clock.ts";
 import type { Tables } from "../../database/schema.ts";
-import { isToldSince } from "../../deliveries/store.ts";
 import {
   addRepositories,
   confirmInstallation,
+  type RepositoryFacts,
   removeInstallation,
   removeRepositories,
+  renameAccount,
+  retryRefused,
+  setSuspended,
 } from "../../installations/installations.ts";
-import { allPages, bounded, octokitFor } from "../client.ts";
-import { translateError } from "../errors.ts";
-import { type EventContext, settleDelivery } from "./context.ts";
-import { installationFacts, type RepositoryPayload, repositoryFacts } from "./facts.ts";
+import { isToldSince } from "../../installations/told.ts";
+import { type EventContext, type Payload, settleDelivery } from "./context.ts";
+import { idOf, installationFacts, isAccount, listOf, objectOf } from "./facts.ts";
 
 /** What was added or removed while it was being listed is not as the list says: the delivery is handled again. */
 class ListingOutdated extends Error {
@@ -20,48 +23,34 @@ class ListingOutdated extends Error {
   }
 }
 
-interface AddingPayload {
-  installation: { id: number; account: unknown };
-}
-
 /** Lists the installation's repositories by the API, since a payload names only the first, and adds the chosen ones. */
 async function addListed(
-  context: EventContext,
+  { connection, directory, ...context }: EventContext,
   guid: string,
   options: {
-    payload: AddingPayload;
-    choose: (listed: RepositoryPayload[]) => RepositoryPayload[];
+    payload: Payload;
+    choose: (listed: RepositoryFacts[]) => RepositoryFacts[];
     outcome: (added: number) => string;
   },
 ): Promise<void> {
-  const { installation } = options.payload;
-  const installation_id = String(installation.id);
-  const since = await readClock(context.connection.db);
-  const listed = await listRepositories(context, installation_id);
-  await settleDelivery(context, guid, async (trx) => {
+  const facts = installationFacts(options.payload.installation);
+  const installation_id = facts.id;
+  const since = await readClock(connection.db);
+  const listed = await directory.listRepositories(installation_id, { background: false });
+  await settleDelivery({ connection, directory, ...context }, guid, async (trx) => {
     if (listed === null) return "The installation is gone again.";
-    await confirmInstallation(trx, installationFacts(installation, accountOf(installation.account)));
+    await confirmInstallation(trx, facts);
     if (await isToldSince(trx, { installation_id, since, what: "removed" })) throw new ListingOutdated();
-    const repositories = options.choose(listed).map(repositoryFacts);
+    const repositories = options.choose(listed);
     await addRepositories(trx, installation_id, { repositories, delivery_guid: guid });
     return options.outcome(repositories.length);
   });
 }
 
-async function readClock(db: Kysely<Tables>): Promise<Date> {
-  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
-  return rows[0]?.now ?? new Date();
-}
-
-function accountOf(account: unknown): { id: number; login: string } | null {
-  const has = typeof account === "object" && account !== null && "login" in account && "id" in account;
-  return has ? (account as { id: number; login: string }) : null;
-}
-
 export function onInstallationCreated(context: EventContext): void {
-  context.app.on("installation.created", async ({ id, payload }) => {
+  context.github.probot.on("installation.created", async ({ id, payload }) => {
     await addListed(context, id, {
-      payload,
+      payload: payload as never,
       choose: (listed) => listed,
       outcome: (added) => `Installed with ${added} repositories, one run each.`,
     });
@@ -69,23 +58,80 @@ export function onInstallationCreated(context: EventContext): void {
 }
 
 export function onInstallationDeleted(context: EventContext): void {
-  context.app.on("installation.deleted", async ({ id, payload }) => {
-    await settleDelivery(context, id, async (trx) => {
-      await removeInstallation(trx, String(payload.installation.id));
+  context.github.probot.on("installation.deleted", async ({ id, payload }) => {
+    await settleInstallation(context, id, payload.installation, async (trx, installationId) => {
+      await removeInstallation(trx, installationId);
       return "Uninstalled: its repositories are hidden, their runs cancelled.";
     });
   });
 }
 
+/** Whether an installation is suspended is what GitHub says of it now: the two events come in any order. */
+export function onInstallationSuspended(context: EventContext): void {
+  context.github.probot.on(["installation.suspend", "installation.unsuspend"], async ({ id, payload }) => {
+    const told = payload.action === "suspend";
+    const { id: installationId } = installationFacts(payload.installation);
+    const now = await context.directory.readInstallation(installationId).catch((err: unknown) => {
+      context.log.warn({ err, delivery_id: id }, "suspension taken at its word");
+      return { suspended_at: told ? new Date() : null };
+    });
+    await settleInstallation(context, id, payload.installation, async (trx) => {
+      if (now === null) return "The installation is gone.";
+      const suspended = now.suspended_at !== null;
+      await setSuspended(trx, installationId, suspended);
+      return suspended ? "Suspended: hidden, its runs wait." : "Not suspended: what it missed is looked for.";
+    });
+  });
+}
+
+/** What GitHub refused for want of a permission is tried again. */
+export function onPermissionsAccepted(context: EventContext): void {
+  context.github.probot.on("installation.new_permissions_accepted", async ({ id, payload }) => {
+    await settleInstallation(context, id, payload.installation, async (trx, installationId) => {
+      const runs = await retryRefused(trx, installationId);
+      return `Permissions accepted: ${runs} refused scans are tried again.`;
+    });
+  });
+}
+
+async function settleInstallation(
+  context: EventContext,
+  guid: string,
+  installation: unknown,
+  write: (trx: Kysely<Tables>, installationId: string) => Promise<string>,
+): Promise<void> {
+  const { id } = installationFacts(installation);
+  await settleDelivery(context, guid, (trx) => write(trx, id));
+}
+
+/** An account's new name is everybody's new name in it; the account is known by its id. */
+export function onTargetRenamed(context: EventContext): void {
+  context.github.probot.on("installation_target.renamed", async ({ id, payload: typed }) => {
+    const { account } = typed as unknown as Payload;
+    await settleDelivery(context, id, async (trx) => {
+      if (!isAccount(account)) return "The event names no account.";
+      const renamed = await renameAccount(trx, {
+        account_id: String(account.id),
+        account_login: account.login,
+      });
+      return `The account is called ${account.login} now: ${renamed} repositories renamed.`;
+    });
+  });
+}
+
 export function onRepositoriesAdded(context: EventContext): void {
-  context.app.on("installation_repositories.added", async ({ id, payload }) => {
-    const named = new Set(payload.repositories_added.map((repository) => repository.id));
+  context.github.probot.on("installation_repositories.added", async ({ id, payload }) => {
+    const named = namedIn(payload.repositories_added, "repositories_added");
     await addListed(context, id, {
-      payload,
+      payload: payload as never,
       choose: (listed) => listed.filter((repository) => named.has(repository.id)),
       outcome: (added) => `${added} of ${named.size} added repositories are readable, one run each.`,
     });
   });
+}
+
+function namedIn(repositories: unknown, field: string): Set<string> {
+  return new Set(listOf(repositories, field).map((item) => idOf(objectOf(item, field).id, `${field}.id`)));
 }
 
 /**
@@ -93,42 +139,22 @@ export function onRepositoriesAdded(context: EventContext): void {
  * Where GitHub gives none, the word of the delivery counts, since what was taken away must be hidden.
  */
 export function onRepositoriesRemoved(context: EventContext): void {
-  context.app.on("installation_repositories.removed", async ({ id, payload }) => {
-    const named = payload.repositories_removed.map((repository) => String(repository.id));
-    const installation_id = String(payload.installation.id);
+  context.github.probot.on("installation_repositories.removed", async ({ id, payload }) => {
+    const named = namedIn(payload.repositories_removed, "repositories_removed");
+    const installation_id = installationFacts(payload.installation).id;
     const since = await readClock(context.connection.db);
-    const listed = await listRepositories(context, installation_id).catch((err: unknown) => {
-      context.log.warn({ err, delivery_id: id }, "removal taken at its word");
-      return null;
-    });
-    const left = new Set(listed?.map((repository) => String(repository.id)));
-    const removed = named.filter((repositoryId) => !left.has(repositoryId));
+    const listed = await context.directory
+      .listRepositories(installation_id, { background: false })
+      .catch((err: unknown) => {
+        context.log.warn({ err, delivery_id: id }, "removal taken at its word");
+        return null;
+      });
+    const left = new Set(listed?.map((repository) => repository.id));
+    const removed = [...named].filter((repositoryId) => !left.has(repositoryId));
     await settleDelivery(context, id, async (trx) => {
       await removeRepositories(trx, installation_id, removed);
       if (await isToldSince(trx, { installation_id, since, what: "added" })) throw new ListingOutdated();
-      return `${removed.length} of ${named.length} removed repositories are gone: hidden, their runs cancelled.`;
+      return `${removed.length} of ${named.size} removed repositories are gone: hidden, their runs cancelled.`;
     });
   });
-}
-
-/** All repositories that the installation may read; null where there is no such installation any more. */
-async function listRepositories(
-  { app }: EventContext,
-  installationId: string,
-): Promise<RepositoryPayload[] | null> {
-  const octokit = await octokitFor(app, installationId);
-  try {
-    return await allPages(async (page) => {
-      const { data, headers } = await octokit.rest.apps.listReposAccessibleToInstallation({
-        per_page: 100,
-        page,
-        request: bounded(),
-      });
-      return { items: data.repositories, headers };
-    });
-  } catch (error) {
-    const translated = translateError(error, "list the installation's repositories");
-    if (translated.code === "not_found") return null;
-    throw translated;
-  }
 }

@@ -1,6 +1,6 @@
-import { bounded, octokitFor } from "../client.ts";
+import { bounded, type GitHub } from "../client.ts";
 import { translateError } from "../errors.ts";
-import type { EventContext } from "./context.ts";
+import type { Origin } from "./context.ts";
 
 /**
  * Whether a person may start a scan: write access, asked of GitHub each time, since an author's association says
@@ -8,26 +8,27 @@ import type { EventContext } from "./context.ts";
  * the repository: that says nothing of the person.
  */
 export async function mayRescan(
-  { app }: EventContext,
-  payload: {
-    installation?: { id: number } | undefined;
-    repository: { name: string; owner: { login: string } };
-  },
+  github: GitHub,
+  { installationId, facts }: Origin,
   login: string,
 ): Promise<boolean | null> {
-  if (!payload.installation) return false;
-  const octokit = await octokitFor(app, String(payload.installation.id));
+  const octokit = github.as({
+    installationId,
+    repositoryId: facts.id,
+    permissions: { metadata: "read" },
+    background: false,
+  });
   try {
     const { data } = await octokit.rest.repos.getCollaboratorPermissionLevel({
-      owner: payload.repository.owner.login,
-      repo: payload.repository.name,
+      owner: facts.owner,
+      repo: facts.name,
       username: login,
       request: bounded(),
     });
     return data.permission === "admin" || data.permission === "write";
   } catch (error) {
     const translated = translateError(error, "say what the person may do");
-    if (translated.code === "not_found") return null;
+    if (translated.code === "not_found" || translated.code === "uninstalled") return null;
     throw translated;
   }
 }

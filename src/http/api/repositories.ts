@@ -106,7 +106,10 @@ export function createRepositoryRoutes(connection: Connection): Hono {
     const run = await readRun(db, c.var.viewer, rescan.run_id);
     if (!run) throw notFound("run");
     c.header("Location", `/api/v1/runs/${run.id}`);
-    return c.json({ run_id: run.id, outcome: rescan.outcome, run: runJson(run) }, 202);
+    const { outcome, cooldown } = rescan;
+    if (cooldown)
+      c.header("Retry-After", String(Math.max(1, Math.ceil((cooldown.until.getTime() - Date.now()) / 1000))));
+    return c.json({ run_id: run.id, outcome, run: runJson(run), ...(cooldown && { cooldown }) }, 202);
   });
 
   routes.get("/:id/rescan/status", async (c) => {

@@ -421,12 +421,12 @@ const ANSWERS: HostileArchive[] = [
   {
     name: "is refused",
     faults: [{ ...ARCHIVE, status: 403, body: "Forbidden" }],
-    ends: "failed: GitHub refused to send the archive. Check that the App has the permissions of app.yml. (forbidden)",
+    ends: "failed: GitHub refused to send the archive. Check that the App has the permissions of app.yml, and that the owner has accepted them. (forbidden)",
   },
   {
     name: "is an error",
     faults: [{ ...ARCHIVE, status: 502, body: "<html>" }],
-    ends: "tried again: GitHub answered 502 when asked to send the archive. (github_error)",
+    ends: "waits: GitHub answered 502 when asked to send the archive. (github_error)",
   },
   {
     name: "is at an address of this machine's files",
@@ -452,13 +452,13 @@ const ANSWERS: HostileArchive[] = [
   {
     name: "is at an address where nobody answers",
     faults: [{ ...REDIRECT, status: 302, headers: { location: "http://127.0.0.1:9/" } }],
-    ends: "tried again: GitHub could not be reached to send the archive. (github_unreachable)",
+    ends: "waits: GitHub could not be reached to send the archive. (github_unreachable)",
   },
   { name: "is nowhere", faults: [{ ...REDIRECT, status: 302, headers: {} }], ends: NO_ARCHIVE },
   {
     name: "leads in a circle",
     faults: [{ ...ARCHIVE, status: 302, headers: { location: "?again" } }],
-    ends: "tried again: GitHub could not be reached to send the archive. (github_unreachable)",
+    ends: "waits: GitHub could not be reached to send the archive. (github_unreachable)",
   },
   {
     name: "is at a relative address that is not there",

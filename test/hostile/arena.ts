@@ -108,7 +108,9 @@ async function settled({ db }: TestDatabase, repositoryId: string): Promise<Sett
         .innerJoin("runs", "runs.id", "run_events.run_id")
         .select(["run_id", "kind"])
         .where("repository_id", "=", repositoryId)
-        .where("kind", "in", ["run.retrying", "run.completed"])
+        .where(
+          sql<boolean>`(kind in ('run.retrying', 'run.completed') or (kind = 'run.waiting' and error is not null))`,
+        )
         .executeTakeFirst(),
     { what: `the first attempt of repository ${repositoryId}`, timeoutMs: ENOUGH_TIME_MS },
   );
@@ -128,9 +130,9 @@ async function endingOf(
   const log = await journey.get<{ data: LogEvent[] }>(`/api/v1/runs/${run_id}/log`);
   const event = log.data.find((one) => one.kind === kind);
   const sentence = `${event?.error?.message} (${event?.error?.code})`;
-  if (kind === "run.retrying") {
+  if (kind !== "run.completed") {
     await journey.post(`/api/v1/runs/${run_id}/cancel`);
-    return `tried again: ${sentence}`;
+    return `${kind === "run.retrying" ? "tried again" : "waits"}: ${sentence}`;
   }
   const ended = await journey.get<RunJson>(`/api/v1/runs/${run_id}`);
   if (ended.state === "failed") {

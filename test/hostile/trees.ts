@@ -157,7 +157,7 @@ const UNREADABLE = (what: string) =>
 const TOO_LARGE = (what: string) =>
   `failed: The commit's tree is too large to index: ${what}. (tree_too_large)`;
 const TOO_MANY = TOO_LARGE("it has more than 20,000 files and directories (MAX_REPOSITORY_FILES)");
-const SERVER_ERROR = "tried again: GitHub answered 500 when asked to list the files. (github_error)";
+const SERVER_ERROR = "waits: GitHub answered 500 when asked to list the files. (github_error)";
 const UNVERIFIED = (path: string) => `indexed as git lists it, unverified at ${JSON.stringify(path)}`;
 
 const NAMES: HostileTree[] = [
@@ -438,7 +438,7 @@ const ANSWERS: HostileTree[] = [
   {
     name: "is told of by an answer that breaks off",
     faults: [{ ...TREES, cutAfterBytes: 40 }],
-    ends: "tried again: GitHub could not be reached to list the files. (github_unreachable)",
+    ends: "waits: GitHub could not be reached to list the files. (github_unreachable)",
   },
   {
     name: "is told of by 70 MB",

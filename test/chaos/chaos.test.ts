@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { expect, onTestFinished, test } from "vitest";
-import { startSimulator } from "../simulator/simulator.ts";
+import { expect, test } from "vitest";
+import { startTestSimulator } from "../simulator/test-client.ts";
 import { useDatabase } from "../support/database.ts";
 import { isStill } from "../support/journey.ts";
 import { createRandom } from "../support/random.ts";
@@ -25,8 +25,7 @@ const REST_WITHIN_MS = 15_000;
 const database = useDatabase();
 
 async function prepare(): Promise<Surroundings & { sites: Site[] }> {
-  const simulator = await startSimulator({ validate: true, webhookSecret: "the secret of the simulator" });
-  onTestFinished(() => simulator.close());
+  const simulator = await startTestSimulator({ webhookSecret: "the secret of the simulator" });
   simulator.setContentLimits(null); // hundreds of runs in minutes
   const environment = {
     ...simulator.environment,

@@ -7,6 +7,7 @@ import { translateError } from "../../src/github/errors.ts";
 import { createSource } from "../../src/github/source.ts";
 import { createLogger } from "../../src/log.ts";
 import { HeadMoved, RateLimited, type Source, SourceError } from "../../src/scan/source.ts";
+import { checkRequestsTo } from "../support/checked-fetch.ts";
 
 /** Answers of GitHub that no well-behaved server gives, or that cannot be had on demand. */
 const GITHUB = "https://github.example";
@@ -18,6 +19,7 @@ const privateKey = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKe
   format: "pem",
 });
 
+checkRequestsTo(GITHUB);
 beforeEach(() => {
   nock.disableNetConnect();
   nock(GITHUB)

@@ -10,7 +10,8 @@ import { claimRun, finishRun, requestRun, setHead } from "../../src/runs/queue.t
 import { deleteOldRefusals, deleteOldRuns } from "../../src/runs/retention.ts";
 import { Parser } from "../../src/scan/parser.ts";
 import { scanRepository } from "../../src/scan/scan.ts";
-import { type Simulator, startSimulator } from "../simulator/simulator.ts";
+import type { Simulator } from "../simulator/simulator.ts";
+import { startTestSimulator } from "../simulator/test-client.ts";
 import { type Database, useDatabase } from "../support/database.ts";
 import { createRepository, type Files, type TestRepository } from "../support/git.ts";
 import { createRandom } from "../support/random.ts";
@@ -96,8 +97,7 @@ function change(below: (n: number) => number, text: () => string): Files {
 
 /** Everything a push leads to but the check run, one after the other and without its pace of one a second. */
 async function openScanner(git: TestRepository) {
-  const simulator = await startSimulator();
-  onTestFinished(() => simulator.close());
+  const simulator = await startTestSimulator();
   const installation_id = simulator.addInstallation({ id: 1 });
   simulator.addRepository({ installation_id, git_dir: git.dir, name: "repository-100", id: 100 });
   const plenty = Number.MAX_SAFE_INTEGER; // a thousand pushes ask more than an hour's budget allows

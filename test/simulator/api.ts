@@ -1,6 +1,8 @@
 import { enterRepository, Moved, nameNumberedPath, numberedPath } from "./access.ts";
 import { type Answer, gather, json, notFound, Refused } from "./answers.ts";
 import { type BudgetOwner, spentMessage } from "./budget.ts";
+import { type Checked, checkRest } from "./check.ts";
+import { checkGraphql } from "./graphql/check.ts";
 import { answerGraphql, graphqlRateLimited } from "./graphql/execute.ts";
 import type { Incoming } from "./handle.ts";
 import type { Validator } from "./openapi.ts";
@@ -40,17 +42,12 @@ export function createRestArea({ simulation, match, validator }: ApiOptions) {
     recorded: RecordedRequest,
   ): Promise<Answer> {
     const { matched } = find(method, url);
-    if (!matched) {
-      recorder.violations.push(`${method} ${path}: the simulator has no such route.`);
-      throw notFound();
-    }
+    if (!matched) throw notFound();
     requireUserAgent(request.headers["user-agent"]);
     if (typeof body === "string") throw new Refused(400, "Problems parsing JSON");
     const caller = tokens.identify(request.headers.authorization);
     const { params } = matched;
     const call: Call = { params, query: url.searchParams, path, headers: request.headers, body };
-    const refusals = validator?.checkRequest(matched.route, call) ?? [];
-    recorder.violations.push(...refusals);
     return await answerCall(matched, { call, caller, recorded });
   }
 
@@ -94,6 +91,7 @@ export function createRestArea({ simulation, match, validator }: ApiOptions) {
       const { matched, path } = find(method, url);
       return { route: matched?.route.template ?? path, path };
     },
+    check: (incoming: Incoming): Checked => checkRest(incoming, { match, validator }),
     async answer(incoming: Incoming, recorded: RecordedRequest): Promise<Answer> {
       const answered = await answer(incoming, recorded);
       const { matched } = find(incoming.method, incoming.url);
@@ -111,6 +109,7 @@ export function createGraphqlArea(simulation: Simulation) {
   return {
     resource: "graphql" as const,
     locate: () => ({ route: "/graphql", path: "/graphql" }),
+    check: ({ body }: Incoming): Checked => ({ operation: "POST /graphql", violations: checkGraphql(body) }),
     async answer({ request, body }: Incoming, recorded: RecordedRequest): Promise<Answer> {
       requireUserAgent(request.headers["user-agent"]);
       const caller = simulation.tokens.identify(request.headers.authorization);

@@ -4,12 +4,12 @@ import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
 import { expect, test, vi } from "vitest";
 import { createRepository, type Files } from "../support/git.ts";
-import { asInstallation, startTestSimulator } from "./test-client.ts";
+import { asInstallation, startTestSimulator, type TestSimulatorOptions } from "./test-client.ts";
 
-async function serve(files: Files) {
+async function serve(files: Files, options: TestSimulatorOptions = {}) {
   const git = await createRepository({ bare: true });
   const head = await git.commit(files);
-  const simulator = await startTestSimulator();
+  const simulator = await startTestSimulator(options);
   const installation_id = simulator.addInstallation();
   const { full_name } = simulator.addRepository({ installation_id, git_dir: git.dir, name: "hello" });
   const client = await asInstallation(simulator, installation_id);
@@ -74,7 +74,7 @@ test("a link without its token, for another path, or after five minutes is not f
 });
 
 test("sending the installation's token to the archive host is a violation", async () => {
-  const { simulator, client, head, locate } = await serve({ "a.txt": "a\n" });
+  const { simulator, client, head, locate } = await serve({ "a.txt": "a\n" }, { violationsExpected: true });
   const { location } = await locate(head);
 
   const response = await fetch(location, { headers: { authorization: `token ${client.token}` } });

@@ -1,16 +1,16 @@
 import { expect, test } from "vitest";
 import { createRepository } from "../support/git.ts";
 import type { SimulatorEvent } from "./recorder.ts";
-import { asInstallation, startTestSimulator } from "./test-client.ts";
+import { asInstallation, startTestSimulator, type TestSimulatorOptions } from "./test-client.ts";
 
 interface Created {
   id: number;
 }
 
-async function serve() {
+async function serve(options: TestSimulatorOptions = {}) {
   const git = await createRepository({ bare: true, files: { "a.txt": "a\n" } });
   const head_sha = await git.head();
-  const simulator = await startTestSimulator();
+  const simulator = await startTestSimulator(options);
   const installation_id = simulator.addInstallation();
   const { full_name } = simulator.addRepository({ installation_id, git_dir: git.dir, name: "hello" });
   const client = await asInstallation(simulator, installation_id);
@@ -86,7 +86,7 @@ test.for([
   ["a conclusion that only GitHub sets", { conclusion: "stale" }, /not a member of the enum/],
   ["a commit that git does not have", { head_sha: "1".repeat(40) }, /No commit found for SHA: 1{40}/],
 ] as const)("%s is refused with 422", async ([, body, message]) => {
-  const { simulator, create } = await serve();
+  const { simulator, create } = await serve({ violationsExpected: true });
 
   const { status, json } = await create(body);
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createRepository } from "../support/git.ts";
-import { asInstallation, startTestSimulator } from "./test-client.ts";
+import { asInstallation, startTestSimulator, type TestSimulatorOptions } from "./test-client.ts";
 
 const OBJECTS = `query ($owner: String!, $name: String!, $sha: String!) {
   repository(owner: $owner, name: $name) { one: object(oid: $sha) { ...text ... on Tree { entries { nameRaw mode oid size } } } }
@@ -11,9 +11,9 @@ interface One<T> {
   data: { repository: { one: T } };
 }
 
-async function serve(files: Record<string, string | Buffer>) {
+async function serve(files: Record<string, string | Buffer>, options: TestSimulatorOptions = {}) {
   const git = await createRepository({ files });
-  const simulator = await startTestSimulator();
+  const simulator = await startTestSimulator(options);
   const installation_id = simulator.addInstallation();
   simulator.addRepository({ installation_id, git_dir: git.dir, name: "hello" });
   const client = await asInstallation(simulator, installation_id);
@@ -85,7 +85,7 @@ test("a repository out of reach is an error beside null data, with HTTP 200", as
 });
 
 test("a field that GitHub does not have, and a broken query, are errors and violations", async () => {
-  const { simulator, client } = await serve({ "a.txt": "a\n" });
+  const { simulator, client } = await serve({ "a.txt": "a\n" }, { violationsExpected: true });
 
   const strange = await client.graphql(`{ repository(owner: "octo-org", name: "hello") { nmae } }`);
   const broken = await client.graphql("{ repository(");
@@ -95,6 +95,26 @@ test("a field that GitHub does not have, and a broken query, are errors and viol
   });
   expect(broken.json).toMatchObject({ errors: [{ message: expect.stringMatching(/Parse error/) }] });
   expect(simulator.violations).toHaveLength(2);
+});
+
+test.for([
+  ["a field below what is not there", "n: nmae", /Field 'nmae' doesn't exist on type 'Repository'/],
+  [
+    "a field of another type",
+    `object(expression: "HEAD") { ... on Blob { entries { oid } } }`,
+    /on type 'Blob'/,
+  ],
+  ["an argument", `object(sha: "1") { oid }`, /Field 'object' doesn't accept argument 'sha'/],
+  ["a type", 'object(oid: "1") { ... on File { oid } }', /No such type File/],
+  ["an object without its fields", "owner", /Field 'owner' of type 'Repository' must have selections/],
+  ["fields of a plain value", "name { length }", /Field 'name' of type 'Repository' has no fields/],
+] as const)("%s that GitHub does not have is a violation, answered or not", async ([, fields, violation]) => {
+  const { simulator, client } = await serve({ "a.txt": "a\n" }, { violationsExpected: true });
+  simulator.fault({ route: "/graphql", status: 502 });
+
+  await client.graphql(`{ repository(owner: "octo-org", name: "gone") { ${fields} } }`);
+
+  expect(simulator.violations).toEqual([expect.stringMatching(violation)]);
 });
 
 test("a spent budget is an error of type RATE_LIMITED with HTTP 200", async () => {

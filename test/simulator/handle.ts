@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Answer, problem, Refused } from "./answers.ts";
 import { budgetHeaders, type Resource } from "./budget.ts";
+import type { Checked } from "./check.ts";
 import { cutAfter, type Fault, insteadOf, pauseAfter, spoil } from "./faults.ts";
 import type { RecordedRequest } from "./recorder.ts";
 import type { Simulation } from "./simulation.ts";
@@ -22,6 +23,8 @@ export interface Incoming {
 interface Area {
   /** Which route a request is for, as recorded and as faults name it. */
   locate(method: string, url: URL): { route: string; path: string };
+  /** Holds the request against GitHub's description, whatever becomes of it; null where there is none. */
+  check(incoming: Incoming): Checked | null;
   answer(incoming: Incoming, recorded: RecordedRequest): Promise<Answer>;
   /** The budget its answers show, or null where GitHub shows none. */
   resource: Resource | null;
@@ -50,6 +53,7 @@ export function createListener(
       status: 0,
     };
     recorder.requests.push(recorded);
+    recorder.note(area.check(incoming));
     recorder.emit({ kind: "request", phase: "received", request: recorded });
     const fault = faults.take({ method, route, path, body: incoming.body });
     if (fault?.hang) return;

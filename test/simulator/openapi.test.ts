@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import { createRepository } from "../support/git.ts";
 import { loadValidator } from "./openapi.ts";
 import { routes } from "./routes.ts";
-import { asApp, asInstallation, startTestSimulator } from "./test-client.ts";
+import { asApp, asInstallation, startTestSimulator, type TestSimulatorOptions } from "./test-client.ts";
 
-async function serve({ validate = true } = {}) {
+async function serve(options: TestSimulatorOptions = {}) {
   const git = await createRepository({ bare: true, files: { "a.txt": "a\n" } });
-  const simulator = await startTestSimulator({ validate });
+  const simulator = await startTestSimulator(options);
   const installation_id = simulator.addInstallation();
   const { full_name } = simulator.addRepository({ installation_id, git_dir: git.dir, name: "hello" });
   const client = await asInstallation(simulator, installation_id);
@@ -30,7 +30,7 @@ test.for([
     /body\/output must have required property 'summary'/,
   ],
 ] as const)("%s in a body is a violation", async ([, extra, violation]) => {
-  const { simulator, client, at, head_sha } = await serve();
+  const { simulator, client, at, head_sha } = await serve({ violationsExpected: true });
 
   await client.send("POST", `${at}/check-runs`, { name: "Code index", head_sha, ...extra });
 
@@ -42,15 +42,25 @@ test.for([
   ["of the wrong type", "per_page=many", /query parameter per_page must be integer/],
   ["outside its values", "filter=some", /query parameter filter must be equal to one of/],
 ] as const)("a query parameter %s is a violation", async ([, query, violation]) => {
-  const { simulator, client, at, head_sha } = await serve();
+  const { simulator, client, at, head_sha } = await serve({ violationsExpected: true });
 
   await client.get(`${at}/commits/${head_sha}/check-runs?${query}`);
 
   expect(simulator.violations).toEqual([expect.stringMatching(violation)]);
 });
 
+test("a request that a fault answers is checked all the same, and each counts for its operation", async () => {
+  const { simulator, client, at } = await serve({ violationsExpected: true });
+  simulator.fault({ status: 500, times: 2 });
+
+  for (const query of ["", "?strange=1"]) await client.get(at + query);
+
+  expect(simulator.violations).toEqual([expect.stringMatching(/query parameter strange/)]);
+  expect(simulator.operations.get("GET /repos/{owner}/{repo}")).toBe(2);
+});
+
 test("an address that nothing answers is a violation, validated or not", async () => {
-  const { simulator, client, at } = await serve({ validate: false });
+  const { simulator, client, at } = await serve({ validate: false, violationsExpected: true });
 
   const { status } = await client.get(`${at}/nowhere`);
 

@@ -13,9 +13,15 @@ export interface Validator {
   describes(route: RouteName): boolean;
 }
 
+/** Compiling takes ten times as long as checking: one validator serves all simulators of a process. */
+const loaded = new Map<string, Promise<Validator>>();
+
 /** Loads what GitHub says of these routes; a schema is compiled when it is first needed. */
 export async function loadValidator(routes: RouteName[]): Promise<Validator> {
-  return createValidator(await loadDescription(routes.map(keyOf)));
+  const keys = routes.map(keyOf);
+  const loading = loaded.get(keys.join()) ?? loadDescription(keys).then(createValidator);
+  loaded.set(keys.join(), loading);
+  return await loading;
 }
 
 function createValidator(description: Description): Validator {

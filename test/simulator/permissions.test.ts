@@ -13,7 +13,7 @@ const inRepository = routes.filter((route) => route.by === "repository");
 
 async function serve() {
   const git = await createRepository({ bare: true, files: { "a.txt": "a\n" } });
-  const simulator = await startTestSimulator({ validate: false });
+  const simulator = await startTestSimulator({ violationsExpected: true });
   const id = simulator.addInstallation();
   const add = (name: string) => simulator.addRepository({ installation_id: id, git_dir: git.dir, name });
   return { simulator, id, hello: add("hello"), other: add("other"), sha: await git.head() };

@@ -1,3 +1,4 @@
+import type { Checked } from "./check.ts";
 import type { SimulatedCheckRun, SimulatedComment, SimulatedReaction } from "./world.ts";
 
 /** One request, also to GraphQL and to the archive host. */
@@ -28,6 +29,9 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 export interface Recorder {
   readonly requests: RecordedRequest[];
   readonly violations: string[];
+  /** How many requests of each operation were held against GitHub's description. */
+  readonly operations: Map<string, number>;
+  note(checked: Checked | null): void;
   emit(event: SimulatorEvent): void;
   on(listener: (event: SimulatorEvent) => void): () => void;
   until<T>(
@@ -72,10 +76,19 @@ export function createRecorder(): Recorder {
     });
   }
 
+  const violations: string[] = [];
+  const operations = new Map<string, number>();
   return {
     requests: [],
-    violations: [],
+    violations,
+    operations,
     until,
+    note(checked) {
+      if (!checked) return;
+      violations.push(...checked.violations);
+      const { operation } = checked;
+      if (operation !== null) operations.set(operation, (operations.get(operation) ?? 0) + 1);
+    },
     emit(event) {
       for (const listener of [...listeners]) listener(event);
     },

@@ -109,6 +109,7 @@ function archiveArea({ archive }: Simulation) {
   return {
     resource: null,
     locate: (_method: string, url: URL) => ({ route: "tarball", path: url.pathname + url.search }),
+    check: () => null,
     async answer({ request, url }: Incoming, recorded: RecordedRequest) {
       recorded.installation_id = archive.ownerOf(url);
       return archive.answer(request, url);

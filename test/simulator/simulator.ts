@@ -23,7 +23,7 @@ export interface Simulator
   extends Owner,
     OwnerEvents,
     EventSenders,
-    Pick<Recorder, "requests" | "violations" | "on" | "until"> {
+    Pick<Recorder, "requests" | "violations" | "operations" | "on" | "until"> {
   /** `http://127.0.0.1:PORT`, without `/api/v3`. */
   readonly url: string;
   /** What the server under test needs to find this GitHub and to be its App. */
@@ -87,6 +87,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
     requests: recorder.requests,
     violations: recorder.violations,
+    operations: recorder.operations,
     checkRuns: world.checkRuns,
     comments: world.comments,
     reactions: world.reactions,

@@ -1,12 +1,30 @@
 import { sign } from "node:crypto";
-import { onTestFinished } from "vitest";
+import { expect, inject, onTestFinished } from "vitest";
+import { noteCheckedRequests } from "../support/checked-requests.ts";
 import type { SimulatorOptions } from "./servers.ts";
 import { type Simulator, startSimulator } from "./simulator.ts";
 
-/** A simulator that checks itself and ends with the test. */
-export async function startTestSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+export interface TestSimulatorOptions extends SimulatorOptions {
+  /** The test sends on purpose what GitHub does not describe: it looks at `violations` by itself. */
+  violationsExpected?: boolean;
+}
+
+/**
+ * A simulator that ends with the test. It holds every request, and its own answers, against GitHub's description: what
+ * does not hold fails the test, and what was checked is counted over the whole suite.
+ */
+export async function startTestSimulator({
+  violationsExpected = false,
+  ...options
+}: TestSimulatorOptions = {}): Promise<Simulator> {
+  const folder = inject("checkedRequests");
   const simulator = await startSimulator({ validate: true, ...options });
-  onTestFinished(() => simulator.close());
+  onTestFinished(async () => {
+    await simulator.close();
+    if (violationsExpected) return;
+    noteCheckedRequests(folder, simulator);
+    expect(simulator.violations, "requests that GitHub does not describe so").toEqual([]);
+  });
   return simulator;
 }
 

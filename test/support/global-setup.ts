@@ -8,6 +8,7 @@ import { startEmbedded } from "../../src/database/embedded.ts";
 import { isProvablyNotServer, processIdentity, readPostmaster } from "../../src/database/embedded-process.ts";
 import { migrate } from "../../src/database/migrate.ts";
 import { createLogger } from "../../src/log.ts";
+import { closeCheckedRequests, openCheckedRequests } from "./checked-requests.ts";
 import { administer, configOf, urlOf } from "./databases.ts";
 import { until } from "./wait.ts";
 
@@ -28,6 +29,12 @@ export async function setup(project: TestProject): Promise<void> {
   await removeLeftFolders();
   const server = await openServer();
   teardownSteps = [() => server.remove()];
+  const checkedRequests = openCheckedRequests();
+  teardownSteps.unshift(async () => {
+    const found = closeCheckedRequests(checkedRequests);
+    if (found) console.log(found);
+  });
+  project.provide("checkedRequests", checkedRequests);
   try {
     const session = await markRun(server.url);
     teardownSteps.unshift(() => session.end());

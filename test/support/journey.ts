@@ -1,7 +1,8 @@
 import { sql } from "kysely";
 import type { Logger } from "pino";
-import { expect, onTestFinished } from "vitest";
-import { type Simulator, startSimulator } from "../simulator/simulator.ts";
+import { expect } from "vitest";
+import type { Simulator } from "../simulator/simulator.ts";
+import { startTestSimulator, type TestSimulatorOptions } from "../simulator/test-client.ts";
 import type { SimulatedRepository } from "../simulator/world.ts";
 import type { Database } from "./database.ts";
 import { createRepository, type Files, type TestRepository } from "./git.ts";
@@ -67,7 +68,7 @@ export interface JourneyOptions {
   /** A repository that is there already. */
   git?: TestRepository;
   environment?: Record<string, string>;
-  simulator?: Parameters<typeof startSimulator>[0];
+  simulator?: TestSimulatorOptions;
   log?: Logger;
   /** False: the test starts the app by itself. */
   started?: boolean;
@@ -87,12 +88,10 @@ export async function startJourney(
 ): Promise<Journey> {
   const git =
     options.git ?? (await createRepository({ bare: true, files: options.files ?? (SOME_FILES as never) }));
-  const simulator = await startSimulator({
-    validate: true,
+  const simulator = await startTestSimulator({
     webhookSecret: "the secret of the simulator",
     ...options.simulator,
   });
-  onTestFinished(() => simulator.close());
   const installationId = simulator.addInstallation({ account: "octocat" });
   const repository = simulator.addRepository({
     installation_id: installationId,

@@ -39,7 +39,6 @@ export async function answerGraphql(
     return json(200, { ...(!fatal && { data }), ...(errors.length > 0 && { errors }) });
   } catch (error) {
     if (!(error instanceof GraphqlSyntaxError)) throw error;
-    caller.simulation.recorder.violations.push(`POST /graphql: ${error.message}`);
     return json(200, { errors: [{ message: `Parse error: ${error.message}` }] });
   }
 }
@@ -92,7 +91,6 @@ async function resolveField(field: Field, place: Place): Promise<unknown> {
 
 function refuseField(field: Field, { node, path, execution }: Place): null {
   const message = `Field '${field.name}' doesn't exist on type '${node.type}'`;
-  execution.simulation.recorder.violations.push(`POST /graphql: ${message}`);
   const extensions = { code: "undefinedField", typeName: node.type, fieldName: field.name };
   execution.errors.push({ path: ["query", ...path], extensions, message });
   return null;

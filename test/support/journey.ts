@@ -92,6 +92,7 @@ export async function startJourney(
     webhookSecret: "the secret of the simulator",
     ...options.simulator,
   });
+  if (options.environment?.WRITES_PER_HOUR === undefined) simulator.setContentLimits(null);
   const installationId = simulator.addInstallation({ account: "octocat" });
   const repository = simulator.addRepository({
     installation_id: installationId,

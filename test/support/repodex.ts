@@ -44,6 +44,7 @@ export async function startTestRepodex(
     DATA_DIR: tmpdir(),
     API_TOKEN,
     RECONCILE_SECONDS: "0", // what a test does not do itself does not happen
+    WRITES_PER_HOUR: "100000", // nor is anything slower than it must be
     ...environment,
   });
   const repodex = await startRepodex(config, log);

@@ -44,20 +44,21 @@ export function createRestArea({ simulation, match, validator }: ApiOptions) {
     }
     requireUserAgent(request.headers["user-agent"]);
     if (typeof body === "string") throw new Refused(400, "Problems parsing JSON");
-    const caller = tokens.identify(request.headers.authorization);
-    const { params } = matched;
+    const { params, route } = matched;
+    const caller = route.by === "anyone" ? null : tokens.identify(request.headers.authorization);
     const call: Call = { params, query: url.searchParams, path, headers: request.headers, body };
-    const refusals = validator?.checkRequest(matched.route, call) ?? [];
+    const refusals = validator?.checkRequest(route, call) ?? [];
     recorder.violations.push(...refusals);
     return await answerCall(matched, { call, caller, recorded });
   }
 
   async function answerCall(
     { route }: Matched,
-    { call, caller, recorded }: { call: Call; caller: Caller; recorded: RecordedRequest },
+    { call, caller, recorded }: { call: Call; caller: Caller | null; recorded: RecordedRequest },
   ): Promise<Answer> {
+    if (route.by === "anyone") return await route.answer(call, simulation);
     if (route.by === "app") {
-      if (caller.kind !== "app") throw new Refused(401, "A JSON web token could not be decoded");
+      if (caller?.kind !== "app") throw new Refused(401, "A JSON web token could not be decoded");
       return await route.answer(call, simulation);
     }
     const own = installationCall(call, caller);
@@ -110,8 +111,8 @@ export function createGraphqlArea(simulation: Simulation) {
   };
 }
 
-function installationCall(call: Call, caller: Caller): InstallationCall {
-  if (caller.kind !== "installation") throw new Refused(403, "Resource not accessible by integration");
+function installationCall(call: Call, caller: Caller | null): InstallationCall {
+  if (caller?.kind !== "installation") throw new Refused(403, "Resource not accessible by integration");
   return { ...call, token: caller.token, installation: caller.installation };
 }
 

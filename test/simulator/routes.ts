@@ -6,6 +6,7 @@ import { commentRoutes } from "./routes/comments.ts";
 import { commitRoutes } from "./routes/commits.ts";
 import { gitRoutes } from "./routes/git.ts";
 import { installationRoutes } from "./routes/installation.ts";
+import { manifestRoutes } from "./routes/manifest.ts";
 
 /** Everything of GitHub's REST that is answered here; the first that fits a path wins. */
 export const routes: Route[] = [
@@ -16,4 +17,5 @@ export const routes: Route[] = [
   ...commitRoutes,
   ...commentRoutes,
   ...collaboratorRoutes,
+  ...manifestRoutes,
 ];

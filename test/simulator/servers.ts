@@ -7,7 +7,9 @@ import { createBudgets } from "./budget.ts";
 import { createFaults } from "./faults.ts";
 import { openGit } from "./git.ts";
 import { createListener, type Incoming } from "./handle.ts";
+import { createManifestArea, isManifestPage } from "./manifest-page.ts";
 import { createRecorder, type RecordedRequest } from "./recorder.ts";
+import { createRegistrations } from "./registrations.ts";
 import { createRouter } from "./router.ts";
 import { routes } from "./routes.ts";
 import type { Simulation } from "./simulation.ts";
@@ -51,15 +53,16 @@ export async function openServers(options: SimulatorOptions): Promise<OpenServer
   const url = await listen(api, options.port ?? 0);
   const archiveOrigin = await listen(archives, 0);
   const simulation = await createSimulation(options, { url, archiveOrigin });
-  const { recorder, git, tokens } = simulation;
+  const { recorder, git, tokens, webhookSecret } = simulation;
   // Loaded on demand: the demo never pays for GitHub's description.
   const validator = options.validate ? await (await import("./openapi.ts")).loadValidator(routes) : null;
   const rest = createRestArea({ simulation, match: createRouter(routes), validator });
   const graphql = createGraphqlArea(simulation);
-  serve(api, createListener(simulation, { origin: url, areaOf: (to) => (isGraphql(to) ? graphql : rest) }));
+  const manifests = createManifestArea(simulation);
+  const areaOf = (to: URL) => (isGraphql(to) ? graphql : isManifestPage(to) ? manifests : rest);
+  serve(api, createListener(simulation, { origin: url, areaOf }));
   const area = archiveArea(simulation);
   serve(archives, createListener(simulation, { origin: archiveOrigin, areaOf: () => area }));
-  const webhookSecret = options.webhookSecret ?? randomBytes(24).toString("hex");
   return {
     simulation,
     url,
@@ -80,7 +83,12 @@ export async function openServers(options: SimulatorOptions): Promise<OpenServer
 }
 
 async function createSimulation(
-  { treeLimit = TREE_LIMIT, tokenSeconds = TOKEN_SECONDS, pageSizeMax = MAX_PAGE_SIZE }: SimulatorOptions,
+  {
+    webhookSecret = randomBytes(24).toString("hex"),
+    treeLimit = TREE_LIMIT,
+    tokenSeconds = TOKEN_SECONDS,
+    pageSizeMax = MAX_PAGE_SIZE,
+  }: SimulatorOptions,
   { url, archiveOrigin }: { url: string; archiveOrigin: string },
 ): Promise<Simulation> {
   const world = createWorld();
@@ -89,6 +97,8 @@ async function createSimulation(
   const tokens = await createTokens(world, { appId: APP_ID, tokenSeconds });
   return {
     appId: APP_ID,
+    webhookSecret,
+    registrations: createRegistrations(),
     world,
     git,
     tokens,

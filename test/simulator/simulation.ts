@@ -3,6 +3,7 @@ import type { Budgets } from "./budget.ts";
 import type { Faults } from "./faults.ts";
 import type { Git } from "./git.ts";
 import type { Recorder } from "./recorder.ts";
+import type { Registrations } from "./registrations.ts";
 import type { Tokens } from "./tokens.ts";
 import type { Links } from "./views/links.ts";
 import type { World } from "./world.ts";
@@ -10,6 +11,8 @@ import type { World } from "./world.ts";
 /** One running stand-in: what its routes work with. */
 export interface Simulation {
   readonly appId: number;
+  readonly webhookSecret: string;
+  readonly registrations: Registrations;
   readonly world: World;
   readonly git: Git;
   readonly tokens: Tokens;

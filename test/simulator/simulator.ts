@@ -5,6 +5,7 @@ import type { Fault } from "./faults.ts";
 import { createOwner, type Owner } from "./owner.ts";
 import { originPayload } from "./payloads/origin.ts";
 import type { Recorder } from "./recorder.ts";
+import type { Registration } from "./registrations.ts";
 import { addComment } from "./routes/comments.ts";
 import { openServers, type SimulatorOptions } from "./servers.ts";
 import {
@@ -30,6 +31,8 @@ export interface Simulator
   readonly checkRuns: SimulatedCheckRun[];
   readonly comments: SimulatedComment[];
   readonly reactions: SimulatedReaction[];
+  /** What Apps were registered from, oldest first. */
+  readonly registrations: Registration[];
   setPermission(repositoryId: number, login: string, permission: Permission): void;
   setBudget(installationId: number, budget: Budget): void;
   /** Ends the time of every installation token given out so far. */
@@ -79,6 +82,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     checkRuns: world.checkRuns,
     comments: world.comments,
     reactions: world.reactions,
+    registrations: simulation.registrations.all,
     on: recorder.on,
     until: recorder.until,
     ...createOwner(simulation),

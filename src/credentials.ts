@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { linkSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 
 /** What set-up leaves behind, under the names of the environment: its lines can be moved to a file named .env. */
@@ -20,6 +29,32 @@ export type StoredEnvironment = Pick<
   StoredCredentials,
   "APP_ID" | "PRIVATE_KEY" | "WEBHOOK_SECRET" | "PUBLIC_URL"
 >;
+
+/** What a person asks GitHub for; `redirectUrl` and `state` bring that person's browser back. */
+export interface Asked {
+  name: string;
+  /** null: the person's own account. */
+  organization: string | null;
+  publicUrl: string;
+  redirectUrl: string;
+  state: string;
+}
+
+/** What became of a code: credentials, GitHub's refusal, or no answer, after which the code may be tried again. */
+export type Exchange =
+  | { kind: "registered"; credentials: Omit<StoredCredentials, "PUBLIC_URL"> }
+  | { kind: "refused" | "unanswered"; sentence: string };
+
+/** GitHub's side of a registration; src/github implements it. */
+export interface Registrar {
+  /** The origin of GitHub's pages. */
+  readonly site: string;
+  /** Whether GitHub may have this server in its own network: an Enterprise Server. */
+  readonly privateNetwork: boolean;
+  /** Where a browser's form takes which manifest. */
+  prepare(asked: Asked): { action: string; manifest: object };
+  exchange(code: string): Promise<Exchange>;
+}
 
 const NEEDED = ["APP_ID", "PRIVATE_KEY", "WEBHOOK_SECRET", "PUBLIC_URL"] as const;
 
@@ -73,6 +108,20 @@ function parseObject(text: string): Record<string, unknown> | null {
     return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
+  }
+}
+
+/** Makes the data folder where there is none; throws a sentence where nothing can be written into it. */
+export function requireWritable(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    accessSync(dataDir, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new Error(
+      `The App's credentials are stored in ${dataDir}, which cannot be written (${codeOf(cause)}). ` +
+        "Make it writable, or set DATA_DIR to another folder.",
+      { cause },
+    );
   }
 }
 

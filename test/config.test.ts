@@ -1,7 +1,18 @@
+import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { parseEnv } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ConfigError, loadApiToken, readConfig, readSetupConfig } from "../src/config.ts";
 import { credentialsFile, type StoredCredentials, storeCredentials } from "../src/credentials.ts";
@@ -214,6 +225,22 @@ describe("stored credentials", () => {
     expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(stored);
     expect(readdirSync(DATA_DIR)).toEqual(["github-app.json"]);
   });
+});
+
+test("README's command makes of the stored credentials a file .env that is as good", () => {
+  const folder = emptyFolder();
+  const DATA_DIR = path.join(folder, ".repodex");
+  mkdirSync(DATA_DIR);
+  storeCredentials(DATA_DIR, stored);
+  const readme = readFileSync(path.join(import.meta.dirname, "../README.md"), "utf8");
+  const command = /^.*github-app\.json >> \.env.*$/m.exec(readme)?.[0] ?? "";
+
+  execFileSync("sh", ["-c", command], { cwd: folder });
+
+  const env = path.join(folder, ".env");
+  expect(statSync(env).mode & 0o777).toBe(0o600);
+  const fromEnv = readConfig({ ...parseEnv(readFileSync(env, "utf8")), DATA_DIR: folder });
+  expect(fromEnv).toEqual({ ...readConfig({ DATA_DIR }), dataDir: folder });
 });
 
 describe("a first start", () => {

@@ -16,7 +16,7 @@ ENV NODE_ENV=production \
     DATA_DIR=/data
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
-COPY package.json LICENSE ./
+COPY package.json LICENSE app.yml ./
 COPY migrations ./migrations
 COPY src ./src
 RUN mkdir /data && chown node:node /data

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { credentialsFile, readStoredCredentials } from "./credentials.ts";
 
 export type Access = "token" | "open";
 
@@ -38,6 +39,12 @@ export interface Config {
   readonly writesPerHour: number;
 }
 
+/** The part of it that tells who we are at GitHub. */
+type Credentials = Pick<Config, "appId" | "privateKey" | "webhookSecrets">;
+
+/** What is known before there is an App. */
+export type SetupConfig = Readonly<Omit<Config, keyof Credentials>>;
+
 /** The environment is not enough to start. `message` names every fault at once, and what to do. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -56,14 +63,54 @@ export function isLoopback(host: string): boolean {
   return LOOPBACK.has(host);
 }
 
-/** Reads the configuration; throws one ConfigError that names all faults. */
+/**
+ * Reads the configuration; throws one ConfigError that names all faults. Credentials that set-up stored count where
+ * the environment has none of them: halves of two Apps would only fail later, and oddly.
+ */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const faults: string[] = [];
-  const host = env.HOST || "127.0.0.1";
-  const config: Config = {
+  const settings = readSettings(env, faults);
+  const stored = hasCredentials(env) ? {} : readStoredCredentials(settings.dataDir, faults);
+  const credentials = stored && readCredentials({ ...env, ...stored }, faults);
+  const publicUrl = settings.publicUrl ?? readPublicUrl({ ...stored }, faults);
+  if (!credentials || faults.length > 0) throw new ConfigError(faults);
+  return Object.freeze({ ...settings, ...credentials, publicUrl });
+}
+
+/** The configuration of a first start, or null where there are credentials, or the beginnings of them. */
+export function readSetupConfig(env: NodeJS.ProcessEnv): SetupConfig | null {
+  const faults: string[] = [];
+  const settings = readSettings(env, faults);
+  if (hasCredentials(env) || existsSync(credentialsFile(settings.dataDir))) return null;
+  if (!isLoopback(settings.host)) {
+    faults.push(
+      `There are no credentials yet, and the set-up page is served on a loopback HOST only, not on ${settings.host}. ` +
+        `Start once with HOST=127.0.0.1 and open the link that is printed; from another machine, through ` +
+        `\`ssh -L ${settings.port}:127.0.0.1:${settings.port} SERVER\`. Or register the App by hand, and set ` +
+        "APP_ID, PRIVATE_KEY or PRIVATE_KEY_PATH, and WEBHOOK_SECRET.",
+    );
+  }
+  if (faults.length > 0) throw new ConfigError(faults);
+  return Object.freeze(settings);
+}
+
+const CREDENTIALS = ["APP_ID", "PRIVATE_KEY", "PRIVATE_KEY_PATH", "WEBHOOK_SECRET"] as const;
+
+function hasCredentials(env: NodeJS.ProcessEnv): boolean {
+  return CREDENTIALS.some((name) => env[name]);
+}
+
+function readCredentials(env: NodeJS.ProcessEnv, faults: string[]): Credentials {
+  return {
     appId: readAppId(env, faults),
     privateKey: readPrivateKey(env, faults),
     webhookSecrets: readWebhookSecrets(env, faults),
+  };
+}
+
+function readSettings(env: NodeJS.ProcessEnv, faults: string[]): SetupConfig {
+  const host = env.HOST || "127.0.0.1";
+  return {
     githubUrl: env.GHE_HOST ? `${env.GHE_PROTOCOL || "https"}://${env.GHE_HOST}/api/v3` : null,
     host,
     port: readNumber(env, "PORT", { fallback: 3000, min: 0, max: 65_535, faults }),
@@ -99,8 +146,6 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     reconcileSeconds: readNumber(env, "RECONCILE_SECONDS", { fallback: 600, min: 0, max: 86_400, faults }),
     writesPerHour: readNumber(env, "WRITES_PER_HOUR", { fallback: 500, min: 10, max: 1_000_000, faults }),
   };
-  if (faults.length > 0) throw new ConfigError(faults);
-  return Object.freeze(config);
 }
 
 function readAppId(env: NodeJS.ProcessEnv, faults: string[]): string {

@@ -35,13 +35,30 @@ async function run(
 }
 
 describe("npm start", () => {
-  test("without credentials says what to set, and where the demo and the steps are", async () => {
-    const { code, stderr } = await run(MAIN, {});
+  test("without credentials on a host that others reach says how to get them", async () => {
+    const { code, stderr, stdout } = await run(MAIN, { HOST: "0.0.0.0" });
+
+    expect([code, stdout]).toEqual([1, ""]);
+    for (const part of ["loopback HOST", "ssh -L", "APP_ID", "npm run demo", "README.md"]) {
+      expect(stderr).toContain(part);
+    }
+  });
+
+  test("with some credentials says which are missing, and where the demo and the steps are", async () => {
+    const { code, stderr } = await run(MAIN, { APP_ID: "1" });
 
     expect(code).toBe(1);
-    for (const name of ["APP_ID", "PRIVATE_KEY", "WEBHOOK_SECRET", "npm run demo", "README.md"]) {
+    for (const name of ["PRIVATE_KEY", "WEBHOOK_SECRET", "npm run demo", "README.md"]) {
       expect(stderr).toContain(name);
     }
+    expect(stderr).not.toContain("APP_ID is not set");
+  });
+
+  test("without credentials and with a folder that cannot be written says so before it asks for anything", async () => {
+    const { code, stderr, stdout } = await run(MAIN, { DATA_DIR: "/dev/null/repodex" });
+
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/stored in \/dev\/null\/repodex, which cannot be written \(ENOTDIR\).*DATA_DIR/);
   });
 
   test("with a database that does not answer says so, and shows no password", async () => {

@@ -42,7 +42,7 @@ export interface GitHub {
  */
 export function createGitHub(credentials: AppCredentials, log: Logger): GitHub {
   const shared = {
-    request: { fetch: boundedFetch },
+    request: { fetch: boundedFetch, log: QUIET }, // else it warns on the console, addresses and all
     ...(credentials.baseUrl && { baseUrl: credentials.baseUrl }),
   };
   const probot = new Probot({

@@ -20,7 +20,7 @@ const FORWARDED = /^(forwarded|x-forwarded-.+|x-real-ip)$/;
 /** Lets a request through as a viewer, or ends it. Browsers sign in with the token as Basic password, to read only. */
 export function requireAccess(access: AccessOptions): MiddlewareHandler {
   return async (c, next) => {
-    if (access.kind === "open") refuseForeign(c);
+    if (access.kind === "open") refuseForeign(c, OPEN_IS_LOCAL);
     else requireToken(c, access.token);
     c.set("viewer", OPERATOR);
     c.set("actor", "operator");
@@ -28,15 +28,16 @@ export function requireAccess(access: AccessOptions): MiddlewareHandler {
   };
 }
 
-/** Open access is for this machine's own browser alone: not through a proxy, and not by another site's name or page. */
-function refuseForeign(c: Context): void {
+const OPEN_IS_LOCAL =
+  "ACCESS=open answers only this machine itself. Set ACCESS=token to be reached from elsewhere.";
+
+/** For what is this machine's own browser's alone: not through a proxy, and not by another site's name or page. */
+export function refuseForeign(c: Context, detail: string): void {
   const url = new URL(c.req.url);
   const forwarded = Object.keys(c.req.header()).some((name) => FORWARDED.test(name));
   const origin = c.req.header("origin");
   if (forwarded || !isLoopback(hostnameOf(url)) || (origin !== undefined && origin !== url.origin)) {
-    throw new Problem(403, "Forbidden", {
-      detail: "ACCESS=open answers only this machine itself. Set ACCESS=token to be reached from elsewhere.",
-    });
+    throw new Problem(403, "Forbidden", { detail });
   }
 }
 
@@ -60,7 +61,8 @@ function requireToken(c: Context, token: string): void {
   });
 }
 
-function isEqual(given: string, expected: string): boolean {
+/** Compares secrets in a time that tells nothing of where they differ. */
+export function isEqual(given: string, expected: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(given), digest(expected));
 }

@@ -45,8 +45,8 @@ export function createRestArea({ simulation, match, validator }: ApiOptions) {
     if (!matched) throw notFound();
     requireUserAgent(request.headers["user-agent"]);
     if (typeof body === "string") throw new Refused(400, "Problems parsing JSON");
-    const caller = tokens.identify(request.headers.authorization);
-    const { params } = matched;
+    const { params, route } = matched;
+    const caller = route.by === "anyone" ? null : tokens.identify(request.headers.authorization);
     const call: Call = { params, query: url.searchParams, path, headers: request.headers, body };
     return await answerCall(matched, { call, caller, recorded });
   }
@@ -64,10 +64,11 @@ export function createRestArea({ simulation, match, validator }: ApiOptions) {
 
   async function answerCall(
     { route }: Matched,
-    { call, caller, recorded }: { call: Call; caller: Caller; recorded: RecordedRequest },
+    { call, caller, recorded }: { call: Call; caller: Caller | null; recorded: RecordedRequest },
   ): Promise<Answer> {
+    if (route.by === "anyone") return await route.answer(call, simulation);
     if (route.by === "app") {
-      if (caller.kind !== "app") throw new Refused(401, "A JSON web token could not be decoded");
+      if (caller?.kind !== "app") throw new Refused(401, "A JSON web token could not be decoded");
       spend(null, route);
       return await route.answer(call, simulation);
     }
@@ -123,8 +124,8 @@ export function createGraphqlArea(simulation: Simulation) {
   };
 }
 
-function installationCall(call: Call, caller: Caller): InstallationCall {
-  if (caller.kind !== "installation") throw new Refused(403, "Resource not accessible by integration");
+function installationCall(call: Call, caller: Caller | null): InstallationCall {
+  if (caller?.kind !== "installation") throw new Refused(403, "Resource not accessible by integration");
   return { ...call, token: caller.token, installation: caller.installation };
 }
 

@@ -37,9 +37,10 @@ interface RouteFacts {
   content?: boolean;
 }
 
-/** A route with who may use it: the App's JWT, an installation's token, or one that reaches the repository. */
+/** A route with who may use it: all, the App's JWT, an installation's token, or one that reaches the repository. */
 export type Route = RouteFacts &
   (
+    | { by: "anyone"; answer: Answering<Call> }
     | { by: "app"; answer: Answering<Call> }
     | { by: "installation"; answer: Answering<InstallationCall> }
     | {

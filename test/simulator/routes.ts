@@ -7,6 +7,7 @@ import { commitRoutes } from "./routes/commits.ts";
 import { gitRoutes } from "./routes/git.ts";
 import { hookRoutes } from "./routes/hook.ts";
 import { installationRoutes } from "./routes/installation.ts";
+import { manifestRoutes } from "./routes/manifest.ts";
 
 /** Everything of GitHub's REST that is answered here; the first that fits a path wins. */
 export const routes: Route[] = [
@@ -18,4 +19,5 @@ export const routes: Route[] = [
   ...commitRoutes,
   ...commentRoutes,
   ...collaboratorRoutes,
+  ...manifestRoutes,
 ];

@@ -9,7 +9,9 @@ import { createFaults } from "./faults.ts";
 import { openGit } from "./git.ts";
 import { createListener, type Incoming } from "./handle.ts";
 import { createHook } from "./hook.ts";
+import { createManifestArea, isManifestPage } from "./manifest-page.ts";
 import { createRecorder, type RecordedRequest } from "./recorder.ts";
+import { createRegistrations } from "./registrations.ts";
 import { createRouter } from "./router.ts";
 import { routes } from "./routes.ts";
 import type { Simulation } from "./simulation.ts";
@@ -57,7 +59,9 @@ export async function openServers(options: SimulatorOptions): Promise<OpenServer
   const validator = options.validate ? await (await import("./openapi.ts")).loadValidator(routes) : null;
   const rest = createRestArea({ simulation, match: createRouter(routes), validator });
   const graphql = createGraphqlArea(simulation);
-  serve(api, createListener(simulation, { origin: url, areaOf: (to) => (isGraphql(to) ? graphql : rest) }));
+  const manifests = createManifestArea(simulation);
+  const areaOf = (to: URL) => (isGraphql(to) ? graphql : isManifestPage(to) ? manifests : rest);
+  serve(api, createListener(simulation, { origin: url, areaOf }));
   const area = archiveArea(simulation);
   serve(archives, createListener(simulation, { origin: archiveOrigin, areaOf: () => area }));
   return {
@@ -90,6 +94,7 @@ async function createSimulation(
   const tokens = await createTokens(world, { appId: APP_ID, tokenSeconds });
   return {
     appId: APP_ID,
+    registrations: createRegistrations(),
     world,
     git,
     tokens,

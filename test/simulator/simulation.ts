@@ -5,6 +5,7 @@ import type { Faults } from "./faults.ts";
 import type { Git } from "./git.ts";
 import type { Hook } from "./hook.ts";
 import type { Recorder } from "./recorder.ts";
+import type { Registrations } from "./registrations.ts";
 import type { Tokens } from "./tokens.ts";
 import type { Links } from "./views/links.ts";
 import type { World } from "./world.ts";
@@ -12,6 +13,7 @@ import type { World } from "./world.ts";
 /** One running stand-in: what its routes work with. */
 export interface Simulation {
   readonly appId: number;
+  readonly registrations: Registrations;
   readonly world: World;
   readonly git: Git;
   readonly tokens: Tokens;

@@ -8,6 +8,7 @@ import { createOwner, type Owner } from "./owner.ts";
 import { createOwnerEvents, type OwnerEvents } from "./owner-events.ts";
 import { originPayload } from "./payloads/origin.ts";
 import type { Recorder } from "./recorder.ts";
+import type { Registration } from "./registrations.ts";
 import { addComment } from "./routes/comments.ts";
 import { openServers, type SimulatorOptions } from "./servers.ts";
 import {
@@ -34,6 +35,8 @@ export interface Simulator
   readonly checkRuns: SimulatedCheckRun[];
   readonly comments: SimulatedComment[];
   readonly reactions: SimulatedReaction[];
+  /** What Apps were registered from, oldest first. */
+  readonly registrations: Registration[];
   setPermission(repositoryId: number, login: string, permission: Permission): void;
   /** What an installation (or with null the App itself) has left of "core", or of "graphql". */
   setBudget: Budgets["set"];
@@ -91,6 +94,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     checkRuns: world.checkRuns,
     comments: world.comments,
     reactions: world.reactions,
+    registrations: simulation.registrations.all,
     on: recorder.on,
     until: recorder.until,
     ...owner,

@@ -7,13 +7,18 @@ import manifest from "../../package.json" with { type: "json" };
 const PROJECT = path.join(import.meta.dirname, "../..");
 const START_TIMEOUT_MS = 60_000;
 
-export interface AppProcess {
-  url: string;
+export interface SpawnedApp {
   child: ChildProcess;
   /** Everything it wrote so far, for an error's sake. */
   output(): string;
+  /** What `find` makes of a line, as soon as it makes something of one; rejects when the process ends before. */
+  line<T>(find: (line: string) => T | null): Promise<T>;
   /** Asks it to stop, and waits until it has. */
   stop(): Promise<void>;
+}
+
+export interface AppProcess extends Omit<SpawnedApp, "line"> {
+  url: string;
 }
 
 /**
@@ -22,8 +27,22 @@ export interface AppProcess {
  */
 export async function startAppProcess(
   environment: Record<string, string>,
-  { imports = [] }: { imports?: string[] } = {},
+  options: { imports?: string[] } = {},
 ): Promise<AppProcess> {
+  const app = spawnApp(environment, options);
+  try {
+    return { ...app, url: await app.line(listeningUrl) };
+  } catch (error) {
+    app.child.kill("SIGKILL");
+    throw error;
+  }
+}
+
+/** The same without the waiting. */
+export function spawnApp(
+  environment: Record<string, string>,
+  { imports = [] }: { imports?: string[] } = {},
+): SpawnedApp {
   const preloaded = imports.map((module) => `--import ${module}`).join(" ");
   const child = spawn("sh", ["-c", `exec env ${manifest.scripts.start}`], {
     cwd: PROJECT,
@@ -36,34 +55,42 @@ export async function startAppProcess(
     stdio: ["ignore", "pipe", "pipe", ...(imports.length > 0 ? (["ipc"] as const) : [])],
   });
   const lines: string[] = [];
-  const listening = Promise.withResolvers<string>();
+  const waiting = new Set<(line: string) => void>();
   for (const stream of [child.stdout, child.stderr]) {
     if (!stream) continue;
     createInterface({ input: stream }).on("line", (line) => {
       lines.push(line);
-      const url = listeningUrl(line);
-      if (url) listening.resolve(url);
+      for (const look of waiting) look(line);
     });
   }
-  child.once("exit", (code) =>
-    listening.reject(new Error(`Repodex ended with ${code}:\n${lines.join("\n")}`)),
-  );
-  const timer = setTimeout(
-    () => listening.reject(new Error(`Repodex did not start:\n${lines.join("\n")}`)),
-    START_TIMEOUT_MS,
-  );
-  try {
-    const url = await listening.promise;
-    return { url, child, output: () => lines.join("\n"), stop: () => stop(child) };
-  } catch (error) {
-    child.kill("SIGKILL");
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
+  const output = () => lines.join("\n");
+  return {
+    child,
+    output,
+    async line<T>(find: (line: string) => T | null) {
+      const found = Promise.withResolvers<T>();
+      const look = (line: string) => {
+        const value = find(line);
+        if (value !== null) found.resolve(value);
+      };
+      const fail = (how: string) => found.reject(new Error(`Repodex ${how}:\n${output()}`));
+      const onExit = (code: number | null) => fail(`ended with ${code}`);
+      const timer = setTimeout(() => fail("did not start"), START_TIMEOUT_MS);
+      child.once("exit", onExit);
+      waiting.add(look);
+      lines.forEach(look);
+      return await found.promise.finally(() => {
+        clearTimeout(timer);
+        child.off("exit", onExit);
+        waiting.delete(look);
+      });
+    },
+    stop: () => stop(child),
+  };
 }
 
-function listeningUrl(line: string): string | null {
+/** The address in the line that says so; null in any other. */
+export function listeningUrl(line: string): string | null {
   if (!line.includes('"listening"')) return null;
   const { msg, url } = JSON.parse(line) as { msg?: string; url?: string };
   return msg === "listening" ? (url ?? null) : null;

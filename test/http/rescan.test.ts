@@ -67,6 +67,44 @@ describe("a rescan", () => {
     expect([status.running?.id, status.queued?.id]).toEqual([running, followUp.run_id]);
   });
 
+  test("after ten within ten minutes is answered with the latest run, and told when to ask again", async () => {
+    const { server } = await setUp();
+    const runs = [];
+    for (let n = 0; n < 10; n += 1) runs.push(await seedRun(database.db, { trigger: "rescan" }));
+
+    const response = await server.ask(RESCAN, { method: "POST" });
+    const answer = (await response.json()) as Rescanned & { cooldown: { until: string; message: string } };
+    const again = await server.ask(RESCAN, { method: "POST" });
+
+    expect([response.status, again.status]).toEqual([202, 202]);
+    expect(answer).toMatchObject({ run_id: runs.at(-1), outcome: "joined", run: { state: "succeeded" } });
+    expect(answer.cooldown.message).toMatch(/^People started 10 scans .* from \d\d:\d\d UTC on\.$/);
+    const wait = Number(response.headers.get("retry-after"));
+    expect(wait).toBeGreaterThan(590);
+    expect(wait).toBeLessThanOrEqual(600);
+    expect(await statesOf(database.db)).toEqual(Array(10).fill("succeeded"));
+  });
+
+  test("after ten is queued once the first of them is ten minutes old, and joins what waits at any time", async () => {
+    const { rescan } = await setUp();
+    const longAgo = new Date(Date.now() - 601_000);
+    await seedRun(database.db, { trigger: "rescan", queued_at: longAgo });
+    for (let n = 0; n < 9; n += 1) await seedRun(database.db, { trigger: "rerun" });
+
+    const tenth = await rescan();
+    const joined = await rescan();
+
+    expect([tenth.outcome, joined.outcome]).toEqual(["queued", "joined"]);
+    expect(joined.run_id).toBe(tenth.run_id);
+  });
+
+  test("is not held up by pushes, however many there were", async () => {
+    const { rescan } = await setUp();
+    for (let n = 0; n < 20; n += 1) await seedRun(database.db, { trigger: "push" });
+
+    expect((await rescan()).outcome).toBe("queued");
+  });
+
   test("asked for a hundred times at once makes one run, which each answer names", async () => {
     const { server } = await setUp();
 

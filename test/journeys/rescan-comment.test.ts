@@ -117,6 +117,71 @@ describe("a /rescan comment", () => {
     await journey.expectTruth();
   });
 
+  test("after too many is answered with the latest run and a sentence, and starts none", async () => {
+    const journey = await startJourney(database);
+    await journey.install();
+    const run = {
+      repository_id: String(journey.repositoryId),
+      installation_id: String(journey.installationId),
+    };
+    for (let n = 0; n < 10; n += 1)
+      await database.db
+        .insertInto("runs")
+        .values({ ...run, trigger: "rescan", state: "succeeded", finished_at: new Date() })
+        .execute();
+
+    const asked = await comment(journey, "/rescan");
+    await journey.untilStill();
+
+    expect(replies(journey)).toHaveLength(1);
+    expect(replies(journey)[0]?.body).toMatch(/People started 10 scans of this repository .* \[Details\]/);
+    expect(reactionsTo(journey, asked.id)).toEqual(["rocket"]);
+    expect(await database.db.selectFrom("runs").select("id").execute()).toHaveLength(11);
+  });
+
+  test("on a pull request is answered there", async () => {
+    const journey = await startJourney(database);
+    await journey.install();
+    const made = journey.simulator.addComment({
+      repository_id: journey.repositoryId,
+      issue_number: 7,
+      body: "/rescan",
+    });
+    const { repository, installation, sender } = journey.simulator.origin(journey.repositoryId);
+    const url = "https://api.github.com/repos/octocat/hello/pulls/7";
+
+    await journey.simulator.deliver("issue_comment", {
+      action: "created",
+      issue: { number: 7, pull_request: { url } },
+      comment: { id: made.id, body: made.body, user: { login: "octocat", type: "User" } },
+      repository,
+      installation,
+      sender,
+    });
+    await journey.untilStill();
+
+    expect(replies(journey).map(({ issue_number }) => issue_number)).toEqual([7]);
+    expect(reactionsTo(journey, made.id)).toEqual(["eyes", "rocket"]);
+  });
+
+  test("of many people during one scan is answered to each of them", async () => {
+    const journey = await startJourney(database);
+    await journey.install();
+    const people = ["ann", "bob", "cleo"];
+    for (const login of people) journey.simulator.setPermission(journey.repositoryId, login, "write");
+    journey.simulator.fault({ route: "/repos/{owner}/{repo}/git/trees/{tree_sha}", delayMs: 1_500 });
+    await journey.git.commit({ new: "1\n" });
+    await journey.simulator.deliverPush(journey.repositoryId);
+    await journey.untilStatus("the push's scan", ({ running }) => running !== null);
+
+    const asked = [];
+    for (const login of people) asked.push(await comment(journey, "/rescan", { login }));
+    await journey.untilStill();
+
+    expect(replies(journey).map(({ body }) => body.split(" ")[0])).toEqual(people.map(() => "Indexed"));
+    for (const { id } of asked) expect(reactionsTo(journey, id)).toContain("rocket");
+  });
+
   test.each([
     [
       "by somebody who may not write",

@@ -9,7 +9,7 @@ const MAX_PAYLOAD_BYTES = 25 * 1024 * 1024;
 /** GitHub gives up after 10 seconds. */
 const READ_TIMEOUT_MS = 10_000;
 const GUID = /^[0-9a-zA-Z-]{1,64}$/;
-const EVENT = /^[a-z_]{1,64}$/;
+const EVENT = /^[a-z0-9_]{1,64}$/; // projects_v2_item
 
 export interface WebhookRouteOptions {
   connection: Connection;

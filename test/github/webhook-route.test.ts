@@ -170,17 +170,20 @@ describe("the webhook route", () => {
     expect([previous.status, current.status]).toEqual([202, 202]);
   });
 
-  test("records an event that Repodex has no use for", async () => {
-    const { deliver } = await start();
+  test.each(["star", "projects_v2_item"])(
+    "records an event that Repodex has no use for: %s",
+    async (event) => {
+      const { deliver } = await start();
 
-    await deliver(JSON.stringify({ action: "created" }), { "x-github-event": "star" });
+      await deliver(JSON.stringify({ action: "created" }), { "x-github-event": event });
 
-    const handled = await until(async () => (await deliveries()).find((row) => row.state === "handled"), {
-      what: "the delivery to be handled",
-    });
-    expect(handled).toMatchObject({ event: "star", action: "created" });
-    expect(handled.outcome).toContain("does nothing for this event");
-  });
+      const handled = await until(async () => (await deliveries()).find((row) => row.state === "handled"), {
+        what: "the delivery to be handled",
+      });
+      expect(handled).toMatchObject({ event, action: "created" });
+      expect(handled.outcome).toContain("does nothing for this event");
+    },
+  );
 
   test("writes no payload to the log, however well it goes", async () => {
     const { deliver, captured } = await start({ LOG_LEVEL: "trace" });

@@ -73,6 +73,7 @@ export function createGitHub(credentials: AppCredentials, log: Logger): GitHub {
       new OctokitWithoutWaiting({
         ...shared,
         log: QUIET,
+        userAgent: use.background ? "repodex-background" : "repodex",
         authStrategy: () => Object.assign(async () => ({}), { hook: authorize(use, { tokens, budgets }) }),
       }) as Octokit,
   };

@@ -27,6 +27,7 @@ export async function startBenchApp(
   const app = await startAppProcess(
     {
       ...simulator.environment,
+      RECONCILE_SECONDS: "0", // only what is measured is asked
       HOST: "127.0.0.1",
       PORT: "0",
       API_TOKEN,

@@ -150,12 +150,13 @@ async function measure(url: string): Promise<Bar[]> {
   simulator.setContentLimits(null); // what is measured is ours, not how long GitHub makes wait
   const app = await startAppProcess({
     ...simulator.environment,
+    WRITES_PER_HOUR: "100000", // thousands of pushes in half a minute
+    RECONCILE_SECONDS: "0",
     DATABASE_URL: url,
     HOST: "127.0.0.1",
     PORT: "0",
     API_TOKEN,
     LOG_LEVEL: "info",
-    NODE_OPTIONS: "--cpu-prof --cpu-prof-dir=/tmp/h3prof",
   });
   const connection = connect({ connection: configOf(url), log: createLogger("silent") });
   let repositories: PushedRepository[] = [];

@@ -34,6 +34,7 @@ async function prepare(): Promise<Surroundings & { sites: Site[] }> {
     API_TOKEN,
     DATABASE_URL: database.url,
     LEASE_SECONDS: String(LEASE_SECONDS),
+    WRITES_PER_HOUR: "100000",
   };
   // A lot of its own for each: how often one is drawn depends on time, and must not change what another draws.
   const replicas = await startReplicas(REPLICAS, { environment, random: createRandom(SEED + 1) });

@@ -41,6 +41,7 @@ describe("the outage", () => {
     });
     const doomed = await startAppProcess({
       ...simulator.environment,
+      RECONCILE_SECONDS: "0",
       HOST: "127.0.0.1",
       PORT: "0",
       API_TOKEN,

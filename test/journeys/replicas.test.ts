@@ -118,6 +118,7 @@ test.for([5, -5])(
     const { simulator, repositoryId, installationId } = journey;
     const skewed = await startAppProcess({
       ...simulator.environment,
+      RECONCILE_SECONDS: "0",
       HOST: "127.0.0.1",
       PORT: "0",
       API_TOKEN,

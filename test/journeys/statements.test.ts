@@ -58,6 +58,7 @@ test(`a process that dies after any statement leaves nothing behind (${STATEMENT
 async function start(journey: Journey, proxy: StatementProxy): Promise<AppProcess> {
   const app = await startAppProcess({
     ...journey.simulator.environment,
+    RECONCILE_SECONDS: "0",
     HOST: "127.0.0.1",
     PORT: "0",
     API_TOKEN,

@@ -49,6 +49,7 @@ export function createListener(
       route,
       path,
       at: new Date(),
+      user_agent: request.headers["user-agent"] ?? "",
       installation_id: null,
       status: 0,
     };

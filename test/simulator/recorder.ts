@@ -9,6 +9,7 @@ export interface RecordedRequest {
   /** Path and query below the API's root. */
   readonly path: string;
   readonly at: Date;
+  readonly user_agent: string;
   installation_id: number | null;
   /** 0 until it is answered, and for ever where it is not. */
   status: number;

@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import type { Tables } from "../../database/schema.ts";
+import { redact } from "../../redact.ts";
 import { refuseRequest } from "../../runs/replies.ts";
 import { requestRescan } from "../../runs/rescan.ts";
 import { parseRescanCommand, type RescanCommand } from "../rescan-command.ts";
@@ -56,7 +57,7 @@ async function answer(
     return `${login} may not start a scan.`;
   }
   if (command.kind === "unknown_option") {
-    await refuseRequest(trx, { ...request, outcome: "unknown_option", refusal: command.option });
+    await refuseRequest(trx, { ...request, outcome: "unknown_option", refusal: redact(command.option) });
     return "Unknown option: answered with the usage.";
   }
   const rescan = await requestRescan(trx, { ...request, mode: command.mode });

@@ -13,27 +13,11 @@ const REPOSITORIES = 3_000;
 const PUSHES = 15;
 const SLOTS = 4;
 
-async function queueLargeInstallation(installationId: string): Promise<void> {
-  await sql`
-    insert into repositories (id, installation_id, owner, name, default_branch, confirmed)
-    select 900000000 + n, ${installationId}, 'large-org', 'large-' || n, 'main', true
-    from generate_series(1, ${REPOSITORIES}) n`.execute(database.db);
-  await sql`
-    insert into runs (repository_id, installation_id, trigger)
-    select id, installation_id, 'install' from repositories where installation_id = ${installationId}`.execute(
-    database.db,
-  );
-}
-
 test("3,000 runs of one installation, and all their slots busy, hold up nobody else's push", async () => {
   const journey = await startJourney(database, { environment: { RUN_SLOTS: String(SLOTS) } });
   const { simulator, repositoryId, git } = journey;
   await journey.install();
   const large = simulator.addInstallation({ account: "large-org" });
-  await database.db
-    .insertInto("installations")
-    .values({ id: String(large), account_login: "large-org", confirmed: true })
-    .execute();
   const { dir } = await createRepository({ bare: true, files: { a: "a\n" } });
   for (let n = 1; n <= REPOSITORIES; n += 1)
     simulator.addRepository({
@@ -48,8 +32,8 @@ test("3,000 runs of one installation, and all their slots busy, hold up nobody e
     times: Number.POSITIVE_INFINITY,
     hang: true,
   });
-  await queueLargeInstallation(String(large));
-  await sql`notify runs_due`.execute(database.db);
+  const installedAt = performance.now();
+  await simulator.deliverInstallationCreated(large);
   const holds = async () =>
     (
       await sql<{ n: number }>`
@@ -57,7 +41,11 @@ test("3,000 runs of one installation, and all their slots busy, hold up nobody e
         database.db,
       )
     ).rows[0]?.n ?? 0;
-  await until(async () => (await holds()) === SLOTS - 1, { what: "the large one to hold what it may" });
+  await until(async () => (await holds()) === SLOTS - 1, {
+    what: "the large one to hold what it may",
+    timeoutMs: 60_000,
+  });
+  const listedIn = performance.now() - installedAt;
 
   const waits: number[] = [];
   for (let push = 1; push <= PUSHES; push += 1) {
@@ -84,7 +72,8 @@ test("3,000 runs of one installation, and all their slots busy, hold up nobody e
 
   const sorted = waits.toSorted((a, b) => a - b);
   const [median = 0, worst = 0] = [sorted[Math.floor(PUSHES / 2)], sorted.at(-1)];
+  console.log(`3,000 repositories are queued after ${Math.round(listedIn)} ms`);
   console.log(`a push starts after ${Math.round(median)} ms (median), ${Math.round(worst)} ms (worst)`);
   expect(median).toBeLessThan(2_000);
   expect(worst).toBeLessThan(5_000);
-}, 60_000);
+}, 120_000);

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { BlobState, FileState } from "../database/schema.ts";
 import { decodeLegacy, decodeWhole } from "./encoding.ts";
-import type { TreeEntry } from "./manifest.ts";
+import { SUBMODULE_MODE, type TreeEntry } from "./manifest.ts";
 
 export type Classified =
   | { state: "indexed"; encoding: string; text: string }
@@ -45,7 +45,7 @@ export function skipReasonOf(
 ): { state: FileState; reason: string } | null {
   if (entry.mode === "120000")
     return { state: "symlink", reason: "A symbolic link: its target is indexed by itself." };
-  if (entry.mode === "160000")
+  if (entry.mode === SUBMODULE_MODE)
     return { state: "submodule", reason: "A submodule: its content is another repository's." };
   if ((entry.size ?? 0) > limits.maxFileBytes) {
     const reason = `Larger than ${sizeText(limits.maxFileBytes)}, the limit set by MAX_FILE_BYTES.`;

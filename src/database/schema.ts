@@ -34,6 +34,23 @@ export interface StoredError {
   cause: string | null;
 }
 
+/** What a repository's `.github/repodex.yml` decides; src/scan/settings.ts says what each means. */
+export interface Settings {
+  branch: string | null;
+  include: string[];
+  exclude: string[];
+  max_file_bytes: number | null;
+  index_generated: boolean;
+  check_run: "on" | "errors-only" | "off";
+}
+
+/** A mistake in that file, at a line and column, both from 1. */
+export interface SettingsFault {
+  line: number;
+  column: number;
+  message: string;
+}
+
 interface InstallationTable {
   id: BigInt;
   account_id: NullableBigInt;

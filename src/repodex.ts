@@ -19,6 +19,7 @@ import type { AccessOptions } from "./http/access.ts";
 import { createHttpApp } from "./http/app.ts";
 import { RunChanges } from "./http/run-changes.ts";
 import { refreshRepository } from "./installations/installations.ts";
+import { appendEvent } from "./runs/events.ts";
 import type { Perform } from "./runs/execute.ts";
 import { finishRun, setHead } from "./runs/queue.ts";
 import { createReplyLoop, reopenReplies } from "./runs/replies.ts";
@@ -195,6 +196,7 @@ function createPerform(
       parser,
       limits: { maxFileBytes, maxFiles },
       setHead: ({ trx }, head) => setHead(trx, run, head),
+      warn: ({ trx }, event) => appendEvent(trx, run.id, { level: "warn", ...event }),
       finish: ({ trx }, result) => finishRun(trx, run, result),
     });
   };

@@ -8,6 +8,7 @@ type NullableBigInt = ColumnType<string | null, string | number | null | undefin
 type Time = ColumnType<Date, Date | undefined, Date>;
 type NullableTime = ColumnType<Date | null, Date | null | undefined, Date | null>;
 type Json<T> = ColumnType<T, string | undefined, string>;
+type NullableJson<T> = ColumnType<T | null, string | null | undefined, string | null>;
 
 export type RunState = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "superseded";
 export type RunTrigger = "install" | "push" | "rescan" | "rerun" | "schedule";
@@ -84,6 +85,11 @@ interface RepositoryTable {
   indexed_files: Generated<number>;
   indexed_chunks: Generated<number>;
   indexed_bytes: ColumnType<string, string | number | undefined, string | number>;
+  indexed_settings: NullableJson<Settings>;
+  settings: NullableJson<Settings>;
+  settings_sha: string | null;
+  settings_commit: string | null;
+  settings_faults: Json<SettingsFault[]>;
   created_at: Time;
 }
 
@@ -115,6 +121,7 @@ interface RunTable {
   priority: Generated<number>;
   requested_by: string | null;
   wanted_head: string | null;
+  wanted_default: string | null;
   head_sha: string | null;
   tree_sha: string | null;
   verified: boolean | null;
@@ -137,6 +144,7 @@ interface RunTable {
   progress: Json<RunProgress>;
   version: Generated<number>;
   event_seq: Generated<number>;
+  configuration_faults: Json<SettingsFault[]>;
 }
 
 interface RunRequestTable {

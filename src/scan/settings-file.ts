@@ -64,7 +64,7 @@ export function parseSettings(content: Buffer): ParsedSettings {
 }
 
 /** The fault of a file that is not read at all. */
-function tooLarge(bytes: number): SettingsFault {
+export function tooLarge(bytes: number): SettingsFault {
   const size = bytes.toLocaleString("en-US");
   const limit = MAX_SETTINGS_BYTES.toLocaleString("en-US");
   return { ...START, message: `The file has ${size} bytes: at most ${limit} are read. Make it shorter.` };

@@ -5,7 +5,7 @@ import { isPattern } from "./ignore.ts";
 export type { Settings, SettingsFault } from "../database/schema.ts";
 
 /** Where a repository says what to index, on its default branch. */
-const SETTINGS_PATH = ".github/repodex.yml";
+export const SETTINGS_PATH = ".github/repodex.yml";
 /** Far more than real ones have; YAML made to be hard to read holds the event loop half a second at this length. */
 export const MAX_SETTINGS_BYTES = 16 * 1024;
 
@@ -106,4 +106,11 @@ export function checkSettings(value: unknown): { settings: Settings } | { faults
   }
   const given = Object.entries(checked.data).filter(([, setting]) => setting !== undefined);
   return { settings: { ...DEFAULT_SETTINGS, ...Object.fromEntries(given) } };
+}
+
+/** Whether two of them make the same index of a commit. */
+export function selectSame(a: Settings, b: Settings): boolean {
+  const chosen = ({ include, exclude, max_file_bytes, index_generated }: Settings) =>
+    JSON.stringify([include, exclude, max_file_bytes, index_generated]);
+  return chosen(a) === chosen(b);
 }

@@ -1,5 +1,15 @@
+import type { Kysely } from "kysely";
+import type { Tables } from "../../database/schema.ts";
 import { requestRun } from "../../runs/queue.ts";
+import { readConfiguredBranch } from "../../scan/settings-store.ts";
 import { type EventContext, noteOrigin, settleDelivery } from "./context.ts";
+
+interface Push {
+  ref: string;
+  after: string;
+  deleted: boolean;
+  repository: { default_branch: string };
+}
 
 /**
  * A push to the indexed branch asks for a run. Its payload says only that something moved: the head is read
@@ -10,16 +20,38 @@ export function onPush(context: EventContext): void {
     await settleDelivery(context, id, async (trx) => {
       const origin = await noteOrigin(trx, payload as never);
       if ("ignored" in origin) return origin.ignored;
-      const branch = payload.repository.default_branch;
-      if (payload.ref !== `refs/heads/${branch}`) return `Not the indexed branch (${branch}): nothing to do.`;
-      if (payload.deleted) return "The indexed branch was deleted: its last index is kept.";
+      const { wants, why } = await readPush(trx, origin.repositoryId, payload as Push);
+      if (!wants) return why;
       const { run_id, outcome } = await requestRun(trx, {
         repository_id: origin.repositoryId,
         trigger: "push",
-        wanted_head: payload.after,
         delivery_guid: id,
+        ...wants,
       });
-      return `Run ${run_id} (${outcome}).`;
+      return `Run ${run_id} (${outcome})${why}.`;
     });
   });
+}
+
+/** What a push asks for, if anything: a check run is shown on `wanted_head` alone. */
+async function readPush(
+  trx: Kysely<Tables>,
+  repositoryId: string,
+  { ref, after, deleted, repository }: Push,
+): Promise<{ wants: { wanted_head?: string; wanted_default?: string } | null; why: string }> {
+  const configured = await readConfiguredBranch(trx, repositoryId);
+  const branch = configured ?? repository.default_branch;
+  if (ref === `refs/heads/${branch}`) {
+    if (!deleted) return { wants: { wanted_head: after }, why: "" };
+    if (configured === null)
+      return { wants: null, why: "The default branch was deleted: its last index is kept." };
+    return { wants: {}, why: ": the indexed branch was deleted" };
+  }
+  if (ref === `refs/heads/${repository.default_branch}` && !deleted) {
+    return {
+      wants: { wanted_default: after },
+      why: ": the configuration on the default branch may have changed",
+    };
+  }
+  return { wants: null, why: `Not the indexed branch (${branch}): nothing to do.` };
 }

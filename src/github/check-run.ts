@@ -12,17 +12,21 @@ export function createCheckRunReporter(options: { app: GitHubApp; publicUrl: str
   const runUrl = (runId: string) => `${options.publicUrl}/runs/${runId}`;
   return {
     async report(report, signal) {
-      const octokit = await octokitFor(options.app, report.installation_id);
       const state = describeCheckRun(report, runUrl);
+      const completed = state.status === "completed";
+      const shown = isShown(report, state);
+      if (!shown && !mayExist(report, completed)) return { kind: "reported", check_run_id: null, completed };
+      const octokit = await octokitFor(options.app, report.installation_id);
       try {
         const id = report.check_run_id ?? (await findCheckRun(octokit, report, signal));
+        if (id === null && !shown) return { kind: "reported", check_run_id: null, completed };
         const written = await writeCheckRun(octokit, report, {
           id,
           state,
           detailsUrl: runUrl(report.run.id),
           signal,
         });
-        return { kind: "reported", check_run_id: written, completed: state.status === "completed" };
+        return { kind: "reported", check_run_id: written, completed };
       } catch (error) {
         const unreachable = unreachableReason(error, report.failures);
         if (unreachable) return { kind: "unreachable", ...unreachable } satisfies ReportResult;
@@ -30,6 +34,17 @@ export function createCheckRunReporter(options: { app: GitHubApp; publicUrl: str
       }
     },
   };
+}
+
+/** Whether the repository wants a check run that says this. What would contradict an older one is said. */
+function isShown({ settings, was_shown }: RunReport, { conclusion }: CheckRunState): boolean {
+  if (settings.check_run !== "errors-only") return settings.check_run === "on";
+  return conclusion === "failure" || conclusion === "neutral" || (conclusion === "success" && was_shown);
+}
+
+/** One that is there is completed in any case. It may have been created by a process that could not say so any more. */
+function mayExist({ check_run_id, attempts }: RunReport, completed: boolean): boolean {
+  return check_run_id !== null || (completed && attempts > 1);
 }
 
 /** The check run that an earlier attempt may have created before it could say so, by its external id. */

@@ -1,5 +1,12 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { RunMode, RunProgress, RunState, RunTrigger, Tables } from "../database/schema.ts";
+import type {
+  RunMode,
+  RunProgress,
+  RunState,
+  RunTrigger,
+  SettingsFault,
+  Tables,
+} from "../database/schema.ts";
 import { type Viewer, visibleTo } from "../database/viewer.ts";
 
 /** A run as its readers see it: API, pages, event stream and check run all show this. */
@@ -31,6 +38,8 @@ export interface RunView {
   progress: RunProgress;
   version: number;
   event_seq: number;
+  /** Mistakes in the repository's configuration, which is why the last good one was in force. */
+  configuration_faults: SettingsFault[];
 }
 
 export interface RunStatus {
@@ -45,6 +54,7 @@ const RUN_COLUMNS = sql`
   runs.cancel_requested_by, runs.superseded_by, runs.queued_at,
   greatest(runs.not_before, case when runs.state = 'queued' then installations.paused_until end) as not_before,
   runs.started_at, runs.finished_at, runs.mode, runs.progress, runs.version, runs.event_seq,
+  runs.configuration_faults,
   case when runs.state = 'queued' then (
     select count(*)::int + 1 from runs ahead
     where ahead.installation_id = runs.installation_id and ahead.state = 'queued' and ahead.id <> runs.id

@@ -36,7 +36,7 @@ export interface RunReport {
   attempts: number;
   /** The repository's configuration: when to show check runs, and the branch that it names. */
   settings: Pick<Settings, "check_run" | "branch">;
-  /** An earlier run shows a check run on this head. */
+  /** Another run shows a check run on this head; told where that decides whether to show this one. */
   was_shown: boolean;
   /** How often reporting has failed since it last went well. */
   failures: number;
@@ -161,14 +161,15 @@ async function readReport(db: Kysely<Tables>, leased: LeasedReport): Promise<Run
     ])
     .where("id", "=", run.repository_id)
     .executeTakeFirstOrThrow();
+  const settings = storedSettings(repository.settings);
   const finished = run.state === "succeeded";
   return {
     run,
     head_sha: leased.head_sha,
     check_run_id: leased.check_run_id,
     attempts: leased.attempts,
-    settings: storedSettings(repository.settings),
-    was_shown: await wasShown(db, leased, run.repository_id),
+    settings,
+    was_shown: settings.check_run === "errors-only" && (await wasShown(db, leased, run.repository_id)),
     failures: leased.failures,
     replaced_by_sha: leased.replaced_by_sha,
     installation_id: repository.installation_id,

@@ -120,7 +120,7 @@ export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<vo
   const context = { ...tools, run, head, settings, previous: await earlier() };
   const selection = await selectEntries(entries, context);
   const blobs = await fetchMissing(entries, { ...context, needs: selection.needs });
-  await publish(entries, { ...context, proof: { ...proof, truncated }, leftOut: selection.leftOut, blobs });
+  await publish(entries, { ...context, proof: { ...proof, truncated }, selection, blobs });
   await collect(run, tools);
   await refuseStale(run, { root, branch, head }, tools);
   await finishPublished(proof, tools);
@@ -265,15 +265,20 @@ async function finishUnchanged(run: ScanRun, tools: ScanTools): Promise<void> {
 async function publish(
   entries: TreeEntry[],
   tools: ScanTools &
-    Pick<Publication, "head" | "proof" | "settings"> &
-    Pick<Selection, "leftOut"> & { run: ScanRun; previous: ManifestByPath; blobs: KnownBlobs },
+    Pick<Publication, "head" | "proof" | "settings"> & {
+      run: ScanRun;
+      previous: ManifestByPath;
+      selection: Selection;
+      blobs: KnownBlobs;
+    },
 ): Promise<void> {
-  const { run, head, proof, settings, previous, blobs, leftOut, signal } = tools;
+  const { run, head, proof, settings, previous, blobs, signal } = tools;
+  const { leftOut, attributes } = tools.selection;
   // A full scan takes no language from older ones.
   const trusted: ManifestByPath = run.mode === "incremental" ? previous : new Map();
   await tools.write(async () => {}, { stage: "publishing" });
   await askTexts(run, await entriesToAsk(entries, { ...blobs, previous: trusted, leftOut }), tools);
-  const flagsOf = await readFlags(entries, tools);
+  const flagsOf = await readFlags(attributes, tools);
   const files = await assembleFiles(entries, { ...blobs, flagsOf, previous: trusted, leftOut });
   const diff = await diffFiles(previous, files);
   signal.throwIfAborted();

@@ -12,7 +12,7 @@ import type { Head } from "./source.ts";
 import { readTexts } from "./store.ts";
 import { Turn } from "./turn.ts";
 
-const ATTRIBUTES_FILE = /(?:^|\/)\.gitattributes$/;
+const ATTRIBUTES_FILE = ".gitattributes";
 /** Attributes cost time for each file: real ones are far below. */
 const MAX_ATTRIBUTES_FILES = 1_000;
 const MAX_ATTRIBUTES_CHUNKS = 32;
@@ -27,6 +27,8 @@ export interface LeftOut {
 /** What of a tree is indexed. */
 export interface Selection {
   leftOut: ReadonlyMap<TreeEntry, LeftOut>;
+  /** The .gitattributes files; the topmost where there are very many. */
+  attributes: TreeEntry[];
   /** Whether an entry's content must be stored: it is indexed, or says something of files that are. */
   needs: (entry: TreeEntry) => boolean;
 }
@@ -45,11 +47,12 @@ interface SelectContext extends ScanTools {
 export async function selectEntries(entries: TreeEntry[], context: SelectContext): Promise<Selection> {
   const { settings, limits } = context;
   const leftOut = await leaveOut(entries, context);
-  const attributes = new Set(attributesFiles(entries).filter((entry) => !skipReasonOf(entry, limits)));
+  const attributes = attributesFiles(entries).filter((entry) => !skipReasonOf(entry, limits));
+  const speaking = new Set(attributes);
   if (!settings.index_generated) {
-    const needs = (entry: TreeEntry) => attributes.has(entry);
+    const needs = (entry: TreeEntry) => speaking.has(entry);
     const blobs = await fetchMissing(entries, { ...context, needs, isAhead: true });
-    const flagsOf = await readFlags(entries, { ...context, blobs });
+    const flagsOf = await readFlags(attributes, { ...context, blobs });
     const turn = new Turn();
     for (const entry of entries) {
       if (!leftOut.has(entry) && flagsOf(displayPath(entry.path).path).generated)
@@ -57,7 +60,7 @@ export async function selectEntries(entries: TreeEntry[], context: SelectContext
       if (turn.isOver()) await turn.next();
     }
   }
-  return { leftOut, needs: (entry) => !leftOut.has(entry) || attributes.has(entry) };
+  return { leftOut, attributes, needs: (entry) => !leftOut.has(entry) || speaking.has(entry) };
 }
 
 const EXCLUDED: LeftOut = { state: "excluded", reason: `Excluded by ${SETTINGS_PATH}.` };
@@ -93,20 +96,19 @@ function sizeLimit({ max_file_bytes: own }: Settings, { maxFileBytes }: { maxFil
   return { maxFileBytes: own, setBy: `max_file_bytes in ${SETTINGS_PATH}` };
 }
 
-/** The .gitattributes files; the topmost where there are very many. */
 function attributesFiles(entries: TreeEntry[]): TreeEntry[] {
   return entries
-    .filter(({ path }) => ATTRIBUTES_FILE.test(path))
+    .filter(({ path }) => path === ATTRIBUTES_FILE || path.endsWith(`/${ATTRIBUTES_FILE}`))
     .sort((a, b) => a.path.split("/").length - b.path.split("/").length)
     .slice(0, MAX_ATTRIBUTES_FILES);
 }
 
 /** What the stored .gitattributes files say of each path. */
 export async function readFlags(
-  entries: TreeEntry[],
+  attributes: TreeEntry[],
   { run, write, blobs }: ScanTools & Pick<SelectContext, "run"> & { blobs: KnownBlobs },
 ): Promise<(path: string) => LinguistFlags> {
-  const found = attributesFiles(entries).filter(({ sha }) => blobs.stored.get(sha)?.state === "indexed");
+  const found = attributes.filter(({ sha }) => blobs.stored.get(sha)?.state === "indexed");
   const files: { dir: string; text: string }[] = [];
   for (const some of slicesOf(found, TEXTS_AT_ONCE)) {
     const shas = some.map(({ sha }) => sha);
@@ -114,7 +116,7 @@ export async function readFlags(
       readTexts(trx, run.repository_id, { shas, chunks: MAX_ATTRIBUTES_CHUNKS }),
     );
     for (const { path, sha } of some) {
-      const dir = displayPath(path).path.slice(0, -".gitattributes".length - 1);
+      const dir = displayPath(path).path.slice(0, -ATTRIBUTES_FILE.length - 1);
       files.push({ dir, text: texts.get(sha) ?? "" });
     }
   }

@@ -224,6 +224,14 @@ describe("the schema for editors", () => {
     expect(published).toEqual(settingsJsonSchema());
   });
 
+  test("takes the example of the README, and so does the code", () => {
+    const readme = readFileSync(path.join(import.meta.dirname, "../../README.md"), "utf8");
+    const example = /```yaml\n(# yaml-language-server[^`]*)```/.exec(readme)?.[1] ?? "";
+
+    expect(validate(parse(example))).toBe(true);
+    expect(settingsOf(example)).toMatchObject({ include: ["src/", "*.md"], check_run: "errors-only" });
+  });
+
   test.each([
     [ALL, true],
     ["{}", true],

@@ -9,6 +9,7 @@ import {
   removeRepositories,
   setSuspended,
 } from "./installations/installations.ts";
+import { appendEvent } from "./runs/events.ts";
 import type { Perform } from "./runs/execute.ts";
 import { type ClaimedRun, finishRun, setHead } from "./runs/queue.ts";
 import { reopenReplies } from "./runs/replies.ts";
@@ -62,6 +63,7 @@ export function createPerform(options: PerformOptions): Perform {
         parser,
         limits: { maxFileBytes, maxFiles },
         setHead: ({ trx }, head) => setHead(trx, run, head),
+        warn: ({ trx }, event) => appendEvent(trx, run.id, { level: "warn", ...event }),
         finish: ({ trx }, result) => finishRun(trx, run, result),
       });
     } catch (error) {

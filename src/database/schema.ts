@@ -8,6 +8,7 @@ type NullableBigInt = ColumnType<string | null, string | number | null | undefin
 type Time = ColumnType<Date, Date | undefined, Date>;
 type NullableTime = ColumnType<Date | null, Date | null | undefined, Date | null>;
 type Json<T> = ColumnType<T, string | undefined, string>;
+type NullableJson<T> = ColumnType<T | null, string | null | undefined, string | null>;
 
 export type RunState = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "superseded";
 export type RunTrigger = "install" | "push" | "rescan" | "rerun" | "schedule";
@@ -32,6 +33,23 @@ export interface StoredError {
   code: string;
   message: string;
   cause: string | null;
+}
+
+/** What a repository's `.github/repodex.yml` decides; src/scan/settings.ts says what each means. */
+export interface Settings {
+  branch: string | null;
+  include: string[];
+  exclude: string[];
+  max_file_bytes: number | null;
+  index_generated: boolean;
+  check_run: "on" | "errors-only" | "off";
+}
+
+/** A mistake in that file, at a line and column, both from 1. */
+export interface SettingsFault {
+  line: number;
+  column: number;
+  message: string;
 }
 
 interface InstallationTable {
@@ -69,6 +87,11 @@ interface RepositoryTable {
   indexed_files: Generated<number>;
   indexed_chunks: Generated<number>;
   indexed_bytes: ColumnType<string, string | number | undefined, string | number>;
+  indexed_settings: NullableJson<Settings>;
+  settings: NullableJson<Settings>;
+  settings_sha: string | null;
+  settings_commit: string | null;
+  settings_faults: Json<SettingsFault[]>;
   created_at: Time;
 }
 
@@ -101,6 +124,7 @@ interface RunTable {
   priority: Generated<number>;
   requested_by: string | null;
   wanted_head: string | null;
+  wanted_default: string | null;
   head_sha: string | null;
   tree_sha: string | null;
   verified: boolean | null;
@@ -124,6 +148,7 @@ interface RunTable {
   progress: Json<RunProgress>;
   version: Generated<number>;
   event_seq: Generated<number>;
+  configuration_faults: Json<SettingsFault[]>;
 }
 
 interface RunRequestTable {

@@ -1,5 +1,7 @@
+import type { SettingsFault } from "../database/schema.ts";
 import type { RunView } from "../runs/read.ts";
 import type { RunReport } from "../runs/reporter.ts";
+import { SETTINGS_PATH } from "../scan/settings.ts";
 import { codeSpan, escapeMarkdown, truncate } from "./markdown.ts";
 
 /** docs.github.com/en/rest/checks/runs: limits of a check run. */
@@ -103,14 +105,22 @@ function running({ run, head_sha, indexed_commit }: RunReport): Text {
 
 function succeeded(report: RunReport): CheckRunState {
   const { run, problems } = report;
+  const faults = run.configuration_faults;
   const { files_total: total = 0, files_skipped: skipped = 0, files_failed: failures = 0 } = run.progress;
   if (run.verified === null) {
-    return completed("success", {
-      title: "Nothing to index yet",
-      summary: ["The repository has no commits."],
-    });
+    return completed("success", { title: "Nothing to index yet", summary: [nothingToIndex(report)] });
   }
   const summary = [durationOf(run), changes(run), skippedTable(report), proofOf(report)];
+  if (faults.length > 0) {
+    return completed(
+      "neutral",
+      {
+        title: "Indexed with the last good configuration",
+        summary: [faultTable(faults), ...summary, problemTable(report)],
+      },
+      [...faults.map(annotateFault), ...problems.map(annotate)],
+    );
+  }
   if (failures === 0 && run.verified) {
     return completed("success", { title: `${files(total - skipped)} indexed`, summary });
   }
@@ -119,6 +129,27 @@ function succeeded(report: RunReport): CheckRunState {
       ? `${count(total - skipped - failures)} of ${files(total - skipped)} indexed`
       : "Indexed, but the file list could not be verified";
   return completed("neutral", { title, summary: [...summary, problemTable(report)] }, problems.map(annotate));
+}
+
+function nothingToIndex({ settings: { branch } }: RunReport): string {
+  if (branch === null) return "The repository has no commits.";
+  return `There is no branch ${codeSpan(branch)}, which \`${SETTINGS_PATH}\` names.`;
+}
+
+function faultTable(faults: SettingsFault[]): string {
+  const rows = faults
+    .slice(0, PROBLEMS_IN_TABLE)
+    .map(({ line, column, message }) => `| ${line}:${column} | ${escapeMarkdown(message)} |`);
+  const more =
+    faults.length > PROBLEMS_IN_TABLE
+      ? [`\n…and ${faults.length - PROBLEMS_IN_TABLE} more on the run's page.`]
+      : [];
+  const mistakes = `\`${SETTINGS_PATH}\` has mistakes, so what it said before (at first nothing) stays in force.`;
+  return [`${mistakes}\n`, "| Line | What to mend |", "|---|---|", ...rows, ...more].join("\n");
+}
+
+function annotateFault({ line, message }: SettingsFault): Annotation {
+  return { path: SETTINGS_PATH, start_line: line, end_line: line, annotation_level: "warning", message };
 }
 
 function annotate(problem: { path: string; reason: string }): Annotation {

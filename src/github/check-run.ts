@@ -17,9 +17,13 @@ export function createCheckRunReporter(options: { github: GitHub; publicUrl: str
     async report(report, signal) {
       const { run, installation_id: installationId, repository, check_run_id } = report;
       const state = describeCheckRun(report, runUrl);
+      const completed = state.status === "completed";
+      const shown = isShown(report, state);
+      if (!shown && !mayExist(report, completed))
+        return { kind: "reported", check_run_id: null, completed, silent: true };
       // Where requests are scarce, what a scan says in between is dropped first of all.
       if (run.state === "running" && check_run_id !== null && github.budgets.isScarce(installationId))
-        return { kind: "reported", check_run_id, completed: false };
+        return { kind: "reported", check_run_id, completed, silent: true };
       const octokit = github.as({
         installationId,
         repositoryId: repository.id,
@@ -28,9 +32,10 @@ export function createCheckRunReporter(options: { github: GitHub; publicUrl: str
       });
       try {
         const id = check_run_id ?? (await findCheckRun(octokit, report, signal));
+        if (id === null && !shown) return { kind: "reported", check_run_id: null, completed, silent: true };
         const detailsUrl = runUrl(run.id);
         const written = await writeCheckRun(octokit, report, { id, state, detailsUrl, signal });
-        return { kind: "reported", check_run_id: written, completed: state.status === "completed" };
+        return { kind: "reported", check_run_id: written, completed };
       } catch (error) {
         const translated = translateError(error, "write the check run");
         const unreachable = toUnreachable(translated, report.failures);
@@ -39,6 +44,17 @@ export function createCheckRunReporter(options: { github: GitHub; publicUrl: str
       }
     },
   };
+}
+
+/** Whether the repository wants a check run that says this. What would contradict an older one is said. */
+function isShown({ settings, was_shown }: RunReport, { conclusion }: CheckRunState): boolean {
+  if (settings.check_run !== "errors-only") return settings.check_run === "on";
+  return conclusion === "failure" || conclusion === "neutral" || (conclusion === "success" && was_shown);
+}
+
+/** One that is there is completed in any case. It may have been created by a process that could not say so any more. */
+function mayExist({ check_run_id, attempts }: RunReport, completed: boolean): boolean {
+  return check_run_id !== null || (completed && attempts > 1);
 }
 
 /** The check run that an earlier attempt may have created before it could say so, by its external id. */

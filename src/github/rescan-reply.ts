@@ -96,7 +96,7 @@ function describeEnd(run: Run): string {
     case "succeeded":
       return run.head_sha
         ? `Indexed \`${run.head_sha.slice(0, 7)}\`: ${(run.progress.files_total ?? 0).toLocaleString("en-US")} files listed.`
-        : "The repository has no commits: nothing to index yet.";
+        : "There is no commit to index: the repository is empty, or its configuration names a branch that is gone.";
     case "failed":
       return `The scan failed: ${escapeMarkdown(run.reason ?? "")}`;
     case "cancelled":

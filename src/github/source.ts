@@ -2,6 +2,7 @@ import { refuseDeep } from "../scan/listing-limits.ts";
 import { EMPTY_TREE_SHA, gitBlobSha } from "../scan/manifest.ts";
 import { slicesOf } from "../scan/slices.ts";
 import {
+  BranchMissing,
   type Head,
   HeadMoved,
   type RawTreeEntry,
@@ -54,8 +55,8 @@ export function createSource(options: SourceOptions): Source {
   let { owner, name } = options.repository;
   const { octokit } = options;
   const where = () => ({ owner, repo: name });
-  /** The commit that was the newest when the head was last read. */
-  let latest: string | null = null;
+  /** The branch whose head was read last, null for the default one, and the commit that was the newest then. */
+  let latest: { branch: string | null; sha: string | null } = { branch: null, sha: null };
 
   async function ask<T>(doing: string, request: () => Promise<T>, signal: AbortSignal): Promise<T> {
     try {
@@ -66,15 +67,16 @@ export function createSource(options: SourceOptions): Source {
     }
   }
 
-  /** The head of the branch that is the default one now. What is replaced while it is read is read again. */
-  async function readHead(signal: AbortSignal): Promise<Head | null> {
+  /** The head of a branch, or of the one that is the default now. What is replaced while it is read is read again. */
+  async function readHead(signal: AbortSignal, branch: string | null = null): Promise<Head | null> {
     for (let round = 1; ; round += 1) {
       const seen = await ask("read the repository", () => see(signal), signal);
       ({ owner, name } = seen);
       await options.onSeen(seen);
-      const found = await readBranchHead(seen.default_branch, signal);
+      const isDefault = branch === null || branch === seen.default_branch;
+      const found = await readBranchHead(branch ?? seen.default_branch, { isDefault, signal });
       if (!(found instanceof SourceError)) {
-        latest = found?.sha ?? null;
+        latest = { branch, sha: found?.sha ?? null };
         return found;
       }
       if (round === HEAD_READS) throw found;
@@ -82,7 +84,10 @@ export function createSource(options: SourceOptions): Source {
   }
 
   /** A branch's newest commit, null where there is none at all; or the error that says what is not to be found. */
-  async function readBranchHead(branch: string, signal: AbortSignal): Promise<Head | null | SourceError> {
+  async function readBranchHead(
+    branch: string,
+    { isDefault, signal }: { isDefault: boolean; signal: AbortSignal },
+  ): Promise<Head | null | SourceError> {
     let sha: string | undefined;
     try {
       const request = bounded(signal);
@@ -101,8 +106,7 @@ export function createSource(options: SourceOptions): Source {
       const translated = translateError(error, "read the newest commit");
       if (status !== 404) throw translated;
       if (sha !== undefined) return incomplete(translated);
-      const message = `GitHub shows no branch ${branch}, which it calls the default.`;
-      return new SourceError("branch_missing", message, { retryable: true, cause: error });
+      return new BranchMissing(branch, { isDefault, cause: error });
     }
   }
 
@@ -153,6 +157,17 @@ export function createSource(options: SourceOptions): Source {
     }
   }
 
+  async function findFile(commitSha: string, path: string, signal: AbortSignal) {
+    const fields = [
+      `commit: object(oid: "${commitSha}") { oid }`,
+      `file: object(expression: ${JSON.stringify(`${commitSha}:${path}`)}) { ... on Blob { oid byteSize } }`,
+    ];
+    const find = () => queryObjects<{ oid?: string; byteSize?: number }>(fields, signal);
+    const { commit, file } = await ask("find a file", find, signal);
+    if (!commit) throw new HeadMoved(commitSha);
+    return file?.oid ? { sha: file.oid, size: file.byteSize ?? 0 } : null;
+  }
+
   async function* readBlobs(blobs: { sha: string; size: number | null }[], signal: AbortSignal) {
     for (const batch of batchesOf(blobs)) {
       const texts = await ask("read files", () => readTexts(batch, signal), signal);
@@ -167,8 +182,8 @@ export function createSource(options: SourceOptions): Source {
   /** What is not found may have gone with a commit that was replaced: throws HeadMoved then. */
   async function refuseMoved(signal: AbortSignal): Promise<void> {
     const before = latest;
-    const now = await readHead(signal);
-    if (before !== null && now?.sha !== before) throw new HeadMoved(before);
+    const now = await readHead(signal, before.branch);
+    if (before.sha !== null && now?.sha !== before.sha) throw new HeadMoved(before.sha);
   }
 
   /** Those of the blobs that GraphQL gave whole: text that hashes to its SHA. */
@@ -298,7 +313,7 @@ export function createSource(options: SourceOptions): Source {
   /** What to throw where a commit or tree that was the head a moment ago is not found: moved on, or truly missing. */
   async function explainMissing(error: unknown, sha: string, signal: AbortSignal): Promise<unknown> {
     if (!(error instanceof SourceError) || error.code !== "not_found") return error;
-    const head = await readHead(signal);
+    const head = await readHead(signal, latest.branch);
     return head?.sha === sha || head?.tree_sha === sha ? incomplete(error) : new HeadMoved(sha, error);
   }
 
@@ -311,6 +326,7 @@ export function createSource(options: SourceOptions): Source {
         throw await explainMissing(error, treeSha, signal);
       }
     },
+    findFile,
     readRawTrees,
     readBlobs,
     async *streamFiles(commitSha, options) {

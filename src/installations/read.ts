@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
-import type { Tables } from "../database/schema.ts";
+import type { Settings, SettingsFault, Tables } from "../database/schema.ts";
 import { type Viewer, visibleTo } from "../database/viewer.ts";
+import { storedSettings } from "../scan/settings-store.ts";
 
 /** A repository as its readers see it. Ids are GitHub's. */
 export interface RepositoryView {
@@ -13,6 +14,8 @@ export interface RepositoryView {
   archived: boolean;
   default_branch: string | null;
   indexed: IndexedView | null;
+  /** What is in force of `.github/repodex.yml`, and the mistakes of a newer one that is not. */
+  configuration: Settings & { faults: SettingsFault[] };
 }
 
 export interface IndexedView {
@@ -32,15 +35,23 @@ export type RepositoryState = (typeof REPOSITORY_STATES)[number];
 const COLUMNS = sql`
   repositories.id, repositories.installation_id, repositories.owner, repositories.name,
   repositories.owner || '/' || repositories.name as full_name, repositories.private, repositories.archived,
-  repositories.default_branch,
+  repositories.default_branch, repositories.settings, repositories.settings_faults as faults,
   case when indexed_commit is not null then json_build_object(
     'commit', indexed_commit, 'tree_sha', indexed_tree_sha, 'verified', indexed_verified, 'at', indexed_at,
     'files', indexed_files, 'chunks', indexed_chunks, 'bytes', indexed_bytes) end as indexed`;
 
-type Row = Omit<RepositoryView, "indexed"> & { indexed: (Omit<IndexedView, "at"> & { at: string }) | null };
+type Row = Omit<RepositoryView, "indexed" | "configuration"> & {
+  indexed: (Omit<IndexedView, "at"> & { at: string }) | null;
+  settings: Settings | null;
+  faults: SettingsFault[];
+};
 
-function toView({ indexed, ...row }: Row): RepositoryView {
-  return { ...row, indexed: indexed && { ...indexed, at: new Date(indexed.at) } };
+function toView({ indexed, settings, faults, ...row }: Row): RepositoryView {
+  return {
+    ...row,
+    indexed: indexed && { ...indexed, at: new Date(indexed.at) },
+    configuration: { ...storedSettings(settings), faults },
+  };
 }
 
 /** One repository, or null where there is none that the viewer may see. */

@@ -191,6 +191,8 @@ async function removeAbsent(
 interface Candidate extends HeadQuestion {
   indexed_commit: string | null;
   indexed_branch: string | null;
+  /** The commit of the default branch at which the configuration was read. */
+  settings_commit: string | null;
 }
 
 /** Asks a run for each repository whose head is not what is indexed; answers how many. */
@@ -199,7 +201,8 @@ async function requestBehind(
   { connection, directory, signal }: ReconcileOptions,
 ): Promise<number> {
   const { rows } = await sql<Candidate>`
-    select id, owner, name, null as branch, indexed_commit, indexed_branch from repositories r
+    select id, owner, name, settings->>'branch' as branch, indexed_commit, indexed_branch, settings_commit
+    from repositories r
     where installation_id = ${installationId} and removed_at is null and confirmed and not archived
       and not exists (select from runs where repository_id = r.id and state = 'queued')
     order by id`.execute(connection.db);
@@ -216,8 +219,10 @@ async function requestBehind(
   return behind;
 }
 
-function isBehind({ branch, indexed_commit, indexed_branch }: Candidate, head: ListedHead | undefined) {
+function isBehind(repository: Candidate, head: ListedHead | undefined): boolean {
+  const { branch, indexed_commit, indexed_branch, settings_commit } = repository;
   if (!head) return false; // not shown: the next list says whether it is gone
+  if (branch !== null && head.default_sha !== settings_commit) return true;
   if (head.sha === null) return indexed_commit !== null;
   return head.sha !== indexed_commit || indexed_branch !== (branch ?? head.default_branch);
 }

@@ -18,6 +18,8 @@ export interface RunRequest {
   requested_by?: string | null;
   /** The newest commit the asker knows of: a hint, the head is read again when the run starts. */
   wanted_head?: string | null;
+  /** The same of the default branch, where another one is indexed. */
+  wanted_default?: string | null;
   /** Another commit whose check run the asker looks at. */
   report_head?: string | null;
   delivery_guid?: string | null;
@@ -37,9 +39,10 @@ export async function requestRun(trx: Kysely<Tables>, request: RunRequest): Prom
   const mode = request.mode ?? "incremental";
   const urgent = isAskedByPerson(request.trigger);
   const { rows } = await sql<{ id: string; created: boolean; running: boolean }>`
-    insert into runs (repository_id, installation_id, trigger, mode, priority, requested_by, wanted_head)
+    insert into runs (repository_id, installation_id, trigger, mode, priority, requested_by, wanted_head,
+      wanted_default)
     select id, installation_id, ${request.trigger}, ${mode}, ${PRIORITY[request.trigger]}::int,
-      ${request.requested_by ?? null}, ${request.wanted_head ?? null}
+      ${request.requested_by ?? null}, ${request.wanted_head ?? null}, ${request.wanted_default ?? null}
     from repositories where id = ${request.repository_id}
     on conflict (repository_id) where state = 'queued' do update set
       installation_id = excluded.installation_id, -- the repository may have moved since
@@ -48,6 +51,7 @@ export async function requestRun(trx: Kysely<Tables>, request: RunRequest): Prom
       priority = greatest(runs.priority, excluded.priority),
       requested_by = coalesce(runs.requested_by, excluded.requested_by),
       wanted_head = coalesce(excluded.wanted_head, runs.wanted_head),
+      wanted_default = coalesce(excluded.wanted_default, runs.wanted_default),
       not_before = case when ${urgent} and not paused(runs.installation_id)
         then least(runs.not_before, clock_timestamp()) else runs.not_before end,
       wait_reason = case when ${urgent} and not paused(runs.installation_id) then null else runs.wait_reason end
@@ -122,6 +126,7 @@ export interface ClaimedRun extends Lease {
   trigger: RunTrigger;
   mode: RunMode;
   wanted_head: string | null;
+  wanted_default: string | null;
   failures: number;
   /** Nobody waits for it (isBackground). */
   priority: number;
@@ -187,7 +192,7 @@ export async function claimRun(
           jsonb_build_object('epoch', epoch, 'worker', worker, 'failures', failures)
         from claimed
       )
-      select id, epoch, repository_id, installation_id, trigger, mode, wanted_head, failures, priority,
+      select id, epoch, repository_id, installation_id, trigger, mode, wanted_head, wanted_default, failures, priority,
         pg_notify(${CHANGED_CHANNEL}, id::text)
       from claimed`.execute(db);
     return rows[0] ?? null;
@@ -304,6 +309,7 @@ interface HeldRun extends Lease {
   priority: number;
   requested_by: string | null;
   wanted_head: string | null;
+  wanted_default: string | null;
   failures: number;
   max_failures: number;
   outages: number;
@@ -350,8 +356,8 @@ async function lockHeldRun(
       ? sql`and (lease_until < clock_timestamp() or ${isStalled(options.timings)}) for update skip locked`
       : sql`for update`;
   const { rows } = await sql<HeldRun>`
-    select id, epoch, repository_id, mode, priority, requested_by, wanted_head, failures, max_failures, outages, cancel_requested_at,
-      cancel_requested_by
+    select id, epoch, repository_id, mode, priority, requested_by, wanted_head, wanted_default, failures, max_failures,
+      outages, cancel_requested_at, cancel_requested_by
     from runs where id = ${lease.id} and epoch = ${lease.epoch} and state = 'running' ${abandoned}`.execute(
     trx,
   );
@@ -382,6 +388,7 @@ async function releaseLocked(
       priority: sql`greatest(priority, ${run.priority}::int)`,
       requested_by: sql`coalesce(requested_by, ${run.requested_by})`,
       wanted_head: sql`coalesce(wanted_head, ${run.wanted_head})`,
+      wanted_default: sql`coalesce(wanted_default, ${run.wanted_default})`,
       wait_reason: why,
     })
     .where("repository_id", "=", run.repository_id)

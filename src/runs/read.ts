@@ -1,5 +1,12 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { RunMode, RunProgress, RunState, RunTrigger, Tables } from "../database/schema.ts";
+import type {
+  RunMode,
+  RunProgress,
+  RunState,
+  RunTrigger,
+  SettingsFault,
+  Tables,
+} from "../database/schema.ts";
 import { type Viewer, visibleTo } from "../database/viewer.ts";
 import { SUSPENDED } from "../scan/source.ts";
 
@@ -32,6 +39,8 @@ export interface RunView {
   progress: RunProgress;
   version: number;
   event_seq: number;
+  /** Mistakes in the repository's configuration, which is why the last good one was in force. */
+  configuration_faults: SettingsFault[];
 }
 
 export interface RunStatus {
@@ -53,6 +62,7 @@ const RUN_COLUMNS = sql`
   greatest(runs.not_before, case when runs.state = 'queued' then greatest(installations.paused_until,
     case when runs.priority = 0 then installations.background_paused_until end) end) as not_before,
   runs.started_at, runs.finished_at, runs.mode, runs.progress, runs.version, runs.event_seq,
+  runs.configuration_faults,
   case when runs.state = 'queued' then (
     select count(*)::int + 1 from runs ahead
     where ahead.installation_id = runs.installation_id and ahead.state = 'queued' and ahead.id <> runs.id

@@ -2,13 +2,14 @@ import { type Kysely, sql } from "kysely";
 import type { Logger } from "pino";
 import type { Connection } from "../database/connect.ts";
 import { LeaseLoop } from "../database/lease-loop.ts";
-import type { Tables } from "../database/schema.ts";
+import type { Settings, Tables } from "../database/schema.ts";
 import { OPERATOR } from "../database/viewer.ts";
 import { messageOf } from "../redact.ts";
+import { storedSettings } from "../scan/settings-store.ts";
 import { CHANGED_CHANNEL } from "./events.ts";
 import { nextAttemptAt } from "./next-attempt.ts";
 import { type RunView, readRun } from "./read.ts";
-import { holdWritesFor, LEVEL, mayWrite, spendWrites } from "./write-allowance.ts";
+import { holdWritesFor, LEVEL, mayWrite, refundWrites, spendWrites } from "./write-allowance.ts";
 
 /**
  * Of a process that died another takes over after so long at most, and after two thirds of it at least: GitHub ends
@@ -34,6 +35,12 @@ export interface RunReport {
   /** Set when the run moved on to another commit: this head's check run ends as skipped. */
   replaced_by_sha: string | null;
   check_run_id: string | null;
+  /** How often this report was taken up: at the first time there can be no check run of it yet. */
+  attempts: number;
+  /** The repository's configuration: when to show check runs, and the branch that it names. */
+  settings: Pick<Settings, "check_run" | "branch">;
+  /** Another run shows a check run on this head; told where that decides whether to show this one. */
+  was_shown: boolean;
   /** How often reporting has failed since it last went well. */
   failures: number;
   /** Paths that could not be indexed, for the table and the annotations, worst first. */
@@ -49,11 +56,12 @@ export interface FileProblem {
 }
 
 /**
- * What became of a report. `unreachable`: GitHub takes no writes there; with `mayReturn` (suspended, gone) not yet, with
- * `needsPermission` not before the owner grants it.
+ * What became of a report; it has no check run where the repository wants none, and is `silent` where nothing had to be
+ * written. `unreachable`: GitHub takes no writes there; with `mayReturn` (suspended, gone) not yet, with `needsPermission`
+ * not before the owner grants it.
  */
 export type ReportResult =
-  | { kind: "reported"; check_run_id: string; completed: boolean }
+  | { kind: "reported"; check_run_id: string | null; completed: boolean; silent?: true }
   | ({ kind: "unreachable"; reason: string } & Closing);
 
 interface Closing {
@@ -109,8 +117,9 @@ async function settle(
     if (report.run.reason_code === "renamed_away")
       return await closeReport(db, leased, report.run.reason ?? "");
     const result = await reporter.report(report, AbortSignal.any([held, AbortSignal.timeout(TIMEOUT_MS)]));
-    if (result.kind === "unreachable") await closeReport(db, leased, result.reason, result);
-    else await recordReport(db, leased, { version: report.run.version, ...result });
+    if (result.kind === "unreachable") return await closeReport(db, leased, result.reason, result);
+    if (result.silent) await refundWrites(db, leased.installation_id, 1);
+    await recordReport(db, leased, { version: report.run.version, ...result });
   } catch (err) {
     log.warn({ err }, "check run could not be written");
     await holdWritesFor(db, leased.installation_id, err).catch(() => {}); // the next one is told again
@@ -174,14 +183,19 @@ async function readReport(db: Kysely<Tables>, leased: LeasedReport): Promise<Run
       "archived",
       "indexed_commit",
       "indexed_unverified_path",
+      "settings",
     ])
     .where("id", "=", run.repository_id)
     .executeTakeFirstOrThrow();
+  const settings = storedSettings(repository.settings);
   const finished = run.state === "succeeded";
   return {
     run,
     head_sha: leased.head_sha,
     check_run_id: leased.check_run_id,
+    attempts: leased.attempts,
+    settings,
+    was_shown: settings.check_run === "errors-only" && (await wasShown(db, leased, run.repository_id)),
     failures: leased.failures,
     replaced_by_sha: leased.replaced_by_sha,
     installation_id: repository.installation_id,
@@ -191,6 +205,15 @@ async function readReport(db: Kysely<Tables>, leased: LeasedReport): Promise<Run
     problems: finished ? await listProblems(db, run.repository_id) : [],
     skipped: finished ? await countSkipped(db, run.repository_id) : [],
   };
+}
+
+/** Whether another run has a check run on the same head. */
+async function wasShown(db: Kysely<Tables>, leased: LeasedReport, repositoryId: string): Promise<boolean> {
+  const { rows } = await sql`
+    select from check_reports c join runs r on r.id = c.run_id
+    where r.repository_id = ${repositoryId} and c.head_sha = ${leased.head_sha} and c.run_id <> ${leased.run_id}
+      and c.check_run_id is not null limit 1`.execute(db);
+  return rows.length > 0;
 }
 
 async function listProblems(db: Kysely<Tables>, repositoryId: string): Promise<FileProblem[]> {
@@ -233,7 +256,7 @@ async function renewReport(db: Kysely<Tables>, leased: LeasedReport): Promise<bo
 async function recordReport(
   db: Kysely<Tables>,
   leased: LeasedReport,
-  result: { version: number; check_run_id: string; completed: boolean },
+  result: { version: number; check_run_id: string | null; completed: boolean },
 ): Promise<void> {
   // The head may have been replaced, or come back, while GitHub was being told otherwise: then it is told again.
   const isStill = sql<boolean>`replaced_by_sha is not distinct from ${leased.replaced_by_sha}`;

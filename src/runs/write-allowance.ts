@@ -53,6 +53,19 @@ export function spendWrites(perHour: number, writes: number): RawBuilder<unknown
       not_before = greatest(w.not_before, excluded.not_before)`;
 }
 
+/** Gives back what was taken for writes that were not made after all. */
+export async function refundWrites(
+  db: Kysely<Tables>,
+  installationId: string,
+  writes: number,
+): Promise<void> {
+  await db
+    .updateTable("write_allowances")
+    .set({ tokens: sql<number>`tokens + ${writes}` })
+    .where("installation_id", "=", installationId)
+    .execute();
+}
+
 /** Where GitHub refused a write because there were too many, nothing is written for the installation until it says. */
 export async function holdWritesFor(
   db: Kysely<Tables>,

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { BlobState, FileState } from "../database/schema.ts";
 import { decodeLegacy, decodeWhole } from "./encoding.ts";
-import type { TreeEntry } from "./manifest.ts";
+import { SUBMODULE_MODE, type TreeEntry } from "./manifest.ts";
 
 export type Classified =
   | { state: "indexed"; encoding: string; text: string }
@@ -38,17 +38,23 @@ function decode(content: Buffer, encoding: string): Classified {
 
 const MIB = 1024 * 1024;
 
-/** Why an entry is left out before its content is looked at, or null. */
+export interface SizeLimit {
+  maxFileBytes: number;
+  /** Where it is set, if not by the operator. */
+  setBy?: string;
+}
+
+/** Why an entry is left out for its kind or size, or null. */
 export function skipReasonOf(
   entry: Pick<TreeEntry, "mode" | "size">,
-  limits: { maxFileBytes: number },
+  { maxFileBytes, setBy = "MAX_FILE_BYTES" }: SizeLimit,
 ): { state: FileState; reason: string } | null {
   if (entry.mode === "120000")
     return { state: "symlink", reason: "A symbolic link: its target is indexed by itself." };
-  if (entry.mode === "160000")
+  if (entry.mode === SUBMODULE_MODE)
     return { state: "submodule", reason: "A submodule: its content is another repository's." };
-  if ((entry.size ?? 0) > limits.maxFileBytes) {
-    const reason = `Larger than ${sizeText(limits.maxFileBytes)}, the limit set by MAX_FILE_BYTES.`;
+  if ((entry.size ?? 0) > maxFileBytes) {
+    const reason = `Larger than ${sizeText(maxFileBytes)}, the limit set by ${setBy}.`;
     return { state: "oversize", reason };
   }
   return null;

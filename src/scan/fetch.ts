@@ -1,5 +1,4 @@
 import type { BlobState, RunMode, RunProgress } from "../database/schema.ts";
-import { skipReasonOf } from "./classify.ts";
 import { type FileRow, type KnownBlobs, type ManifestByPath, type StoredBlob, textKey } from "./files.ts";
 import { languageOfName } from "./language.ts";
 import { EMPTY_BLOB_SHA, gitBlobSha, type TreeEntry } from "./manifest.ts";
@@ -21,6 +20,8 @@ const ASK_BLOBS = 10_000;
 const TARBALL_SHARE = 0.25;
 /** Above this many missing blobs the archive is taken whatever their share: requests must not grow with files. */
 const TARBALL_BLOBS = 500;
+/** The same, where most of the archive is of files that are left out. */
+const TARBALL_BLOBS_OF_FEW = 5_000;
 /**
  * An archive that could not be read so often is done without, unless more blobs than that are missing: git refuses to
  * make one of some trees (a name such as "git~1", an encoding that .gitattributes names wrongly).
@@ -36,6 +37,10 @@ interface FetchContext extends ScanTools {
   head: Head;
   /** The published manifest: what it calls stored is. */
   previous: ManifestByPath;
+  /** Which entries' content must be stored. */
+  needs: (entry: TreeEntry) => boolean;
+  /** True for a few files that are fetched ahead of all others: not by archive, and not counted. */
+  isAhead?: boolean;
 }
 
 /** A blob that is to be fetched: at how many paths it stands, and what its text is to be asked for. */
@@ -57,6 +62,8 @@ interface Inventory extends KnownBlobs {
   done: number;
   /** Bytes of all entries that are to be stored. */
   bytes: number;
+  /** Bytes of all others, which an archive holds too. */
+  otherBytes: number;
 }
 
 /**
@@ -71,7 +78,8 @@ export async function fetchMissing(entries: TreeEntry[], context: FetchContext):
   const missing = new Set(wanted.keys());
   if (missing.delete(EMPTY_BLOB_SHA)) await sink.add(EMPTY_BLOB_SHA, Buffer.alloc(0));
   try {
-    if (prefersTarball(inventory)) await readArchive(missing, { ...context, inventory, sink });
+    if (!context.isAhead && prefersTarball(inventory))
+      await readArchive(missing, { ...context, inventory, sink });
     await readSingly(missing, { ...context, inventory, sink });
   } catch (error) {
     // What was read before a limit or an outage is kept: the next attempt goes on from there.
@@ -85,7 +93,7 @@ export async function fetchMissing(entries: TreeEntry[], context: FetchContext):
 
 async function takeInventory(entries: TreeEntry[], context: FetchContext): Promise<Inventory> {
   const stored = context.run.mode === "incremental" ? storedOf(context.previous.values()) : new Map();
-  const due = entries.filter((entry) => !skipReasonOf(entry, context.limits));
+  const due = entries.filter(context.needs);
   await addStored(stored, due, context);
   const inventory: Inventory = {
     entries,
@@ -96,11 +104,14 @@ async function takeInventory(entries: TreeEntry[], context: FetchContext): Promi
     wantedBytes: 0,
     done: entries.length - due.length,
     bytes: 0,
+    otherBytes: 0,
   };
+  for (const { size } of entries) inventory.otherBytes += size ?? 0;
   const turn = new Turn();
   for (const { path, sha, size } of due) {
     if (turn.isOver()) await turn.next();
     inventory.bytes += size ?? 0;
+    inventory.otherBytes -= size ?? 0;
     if (stored.has(sha)) {
       inventory.done += 1;
       continue;
@@ -146,9 +157,10 @@ async function addStored(
   }
 }
 
-function prefersTarball({ wanted, wantedBytes, bytes }: Inventory): boolean {
+function prefersTarball({ wanted, wantedBytes, bytes, otherBytes }: Inventory): boolean {
   if (wanted.size <= FEW_BLOBS && wantedBytes <= FEW_BYTES) return false;
-  return wanted.size > TARBALL_BLOBS || wantedBytes > bytes * TARBALL_SHARE;
+  const most = otherBytes > bytes ? TARBALL_BLOBS_OF_FEW : TARBALL_BLOBS;
+  return wanted.size > most || wantedBytes > (bytes + otherBytes) * TARBALL_SHARE;
 }
 
 type Fetching = FetchContext & { inventory: Inventory; sink: BlobSink };
@@ -211,7 +223,7 @@ class BlobSink {
   }
 
   async begin(): Promise<void> {
-    await this.#context.write(async () => {}, { stage: "reading files", progress: this.#progress });
+    await this.#context.write(async () => {}, this.#moved());
   }
 
   async add(sha: string, content: Buffer): Promise<void> {
@@ -282,6 +294,11 @@ class BlobSink {
     }
     const { run, write } = this.#context;
     const owner = { repository_id: run.repository_id, replace: run.mode === "full" };
-    await write((t) => storeBlobs(t, owner, parsed), { stage: "reading files", progress: this.#progress });
+    await write((t) => storeBlobs(t, owner, parsed), this.#moved());
+  }
+
+  #moved(): { stage: string; progress?: RunProgress } {
+    if (this.#context.isAhead) return { stage: "reading .gitattributes" };
+    return { stage: "reading files", progress: this.#progress };
   }
 }

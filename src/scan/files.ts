@@ -1,8 +1,9 @@
 import type { BlobState, FileState } from "../database/schema.ts";
-import { linguistFlags } from "./attributes.ts";
-import { reasonFor, skipReasonOf } from "./classify.ts";
+import type { LinguistFlags } from "./attributes.ts";
+import { reasonFor } from "./classify.ts";
 import { languageOfName } from "./language.ts";
 import { displayPath, entryPath, type TreeEntry } from "./manifest.ts";
+import type { Selection } from "./select.ts";
 import { Turn } from "./turn.ts";
 
 /** One row of the manifest. `sha` is 40 hex digits; `path_bytes` is set only where the name is not UTF-8. */
@@ -52,13 +53,20 @@ export function textKey(sha: string, hint: string): string {
  */
 export async function entriesToAsk(
   entries: TreeEntry[],
-  { languages, stored, previous }: Pick<KnownBlobs, "languages" | "stored"> & { previous: ManifestByPath },
+  {
+    languages,
+    stored,
+    previous,
+    leftOut,
+  }: Pick<KnownBlobs, "languages" | "stored"> & Pick<Selection, "leftOut"> & { previous: ManifestByPath },
 ): Promise<{ sha: string; hint: string }[]> {
   const asking: { sha: string; hint: string }[] = [];
   const turn = new Turn();
-  for (const { path, sha } of entries) {
+  for (const entry of entries) {
+    const { path, sha } = entry;
     if (turn.isOver()) await turn.next();
-    if (previous.get(path)?.sha === sha || stored.get(sha)?.state !== "indexed") continue;
+    if (leftOut.has(entry) || previous.get(path)?.sha === sha || stored.get(sha)?.state !== "indexed")
+      continue;
     const { hint } = languageOfName(path);
     if (hint !== null && !languages.has(textKey(sha, hint))) asking.push({ sha, hint });
   }
@@ -72,22 +80,14 @@ export function byPath(rows: Iterable<FileRow>): ManifestByPath {
   return new Map(Iterator.from(rows).map((row) => [entryPath(row), row]));
 }
 
-interface Assembly extends KnownBlobs {
-  /** The texts of .gitattributes files by their path. */
-  attributes: ReadonlyMap<string, string>;
+interface Assembly extends KnownBlobs, Pick<Selection, "leftOut"> {
+  flagsOf: (path: string) => LinguistFlags;
   /** The manifest that the new one replaces, where its languages may be kept. */
   previous: ManifestByPath;
-  limits: { maxFileBytes: number };
 }
 
 /** Turns tree entries into manifest rows, from what their blobs turned out to be. */
 export async function assembleFiles(entries: TreeEntry[], context: Assembly): Promise<FileRow[]> {
-  const flagsOf = linguistFlags(
-    [...context.attributes].map(([path, text]) => ({
-      dir: path.slice(0, -".gitattributes".length - 1),
-      text,
-    })),
-  );
   const turn = new Turn();
   const rows: FileRow[] = [];
   for (const entry of entries) {
@@ -96,16 +96,17 @@ export async function assembleFiles(entries: TreeEntry[], context: Assembly): Pr
     const { path, path_bytes } = displayPath(entry.path);
     const { state, reason } = stateOf(entry, context);
     const language = state === "submodule" ? null : languageOf(entry, context);
-    const { generated, vendored } = flagsOf(path);
+    const { generated, vendored } = context.flagsOf(path);
     rows.push({ path, path_bytes, mode, sha, size, language, state, reason, generated, vendored });
     if (turn.isOver()) await turn.next();
   }
   return rows;
 }
 
-function languageOf({ path, sha }: TreeEntry, { languages, stored, previous }: Assembly): string | null {
+function languageOf(entry: TreeEntry, { languages, stored, previous, leftOut }: Assembly): string | null {
+  const { path, sha } = entry;
   const { language, hint } = languageOfName(path);
-  if (hint === null || stored.get(sha)?.state !== "indexed") return language;
+  if (hint === null || leftOut.has(entry) || stored.get(sha)?.state !== "indexed") return language;
   const told = languages.get(textKey(sha, hint));
   const before = previous.get(path);
   if (told === undefined && before?.sha === sha) return before.language;
@@ -114,9 +115,9 @@ function languageOf({ path, sha }: TreeEntry, { languages, stored, previous }: A
 
 function stateOf(
   entry: TreeEntry,
-  { stored, unreadable, limits }: Assembly,
+  { stored, unreadable, leftOut }: Assembly,
 ): { state: FileState; reason: string | null } {
-  const skipped = skipReasonOf(entry, limits);
+  const skipped = leftOut.get(entry);
   if (skipped) return skipped;
   const state = stored.get(entry.sha)?.state;
   if (state) return { state, reason: state === "indexed" ? null : reasonFor(state) };

@@ -8,62 +8,104 @@ const MAX_GLOB_LENGTH = 1_000;
 
 /**
  * Reads a pattern as git's wildmatch has it: `*`, `?` and `[…]` within a path segment, `**` across them.
- * git-scm.com/docs/gitignore, "Pattern format". What is no pattern matches nothing.
+ * git-scm.com/docs/gitignore, "Pattern format". Null for what can match nothing.
  */
 export function parseGlob(glob: string): Segment[] | null {
   if (glob.length > MAX_GLOB_LENGTH) return null;
+  const characters = [...glob];
   const segments: Segment[] = [];
-  for (const text of glob.split("/")) {
-    const tokens = text === "**" ? "**" : parseSegment([...text]);
-    if (tokens === null) return null;
-    segments.push(tokens);
+  let tokens: Token[] = [];
+  for (let at = 0; at < characters.length; ) {
+    const read = readToken(characters, at);
+    if (read === null) return null;
+    if (read.token === "/") {
+      segments.push(...closeSegment(tokens, read.end - at > 1));
+      tokens = [];
+    } else tokens.push(read.token);
+    at = read.end;
   }
+  segments.push(...closeSegment(tokens, true));
   return segments;
 }
 
-function parseSegment(characters: string[]): Token[] | null {
-  const tokens: Token[] = [];
-  for (let i = 0; i < characters.length; i += 1) {
-    const character = characters[i] ?? "";
-    if (character === "*") {
-      if (tokens.at(-1) !== "*") tokens.push("*");
-    } else if (character === "?") tokens.push(() => true);
-    else if (character === "[") {
-      const end = characters.indexOf(
-        "]",
-        i + (characters[i + 1] === "!" || characters[i + 1] === "^" ? 3 : 2),
-      );
-      if (end === -1) return null;
-      tokens.push(parseClass(characters.slice(i + 1, end)));
-      i = end;
-    } else {
-      if (character === "\\") i += 1;
-      const literal = characters[i] ?? "";
-      tokens.push((other) => other === literal);
-    }
-  }
-  return tokens;
+/** Stars alone between slashes stand for any number of segments; at the end, or before "\\/", for one at least. */
+function closeSegment(tokens: Token[], atLeastOne: boolean): Segment[] {
+  if (tokens.length < 2 || !tokens.every((token) => token === "*")) return [tokens];
+  return atLeastOne ? ["**", ["*"]] : ["**"];
 }
 
-function parseClass(characters: string[]): (character: string) => boolean {
-  const negated = characters[0] === "!" || characters[0] === "^";
-  const members = negated ? characters.slice(1) : characters;
-  const ranges: [string, string][] = [];
-  for (let i = 0; i < members.length; i += 1) {
-    const from = members[i] ?? "";
-    const to = members[i + 1] === "-" ? members[i + 2] : undefined;
-    ranges.push([from, to ?? from]);
-    if (to !== undefined) i += 2;
+function readToken(characters: string[], at: number): { token: Token | "/"; end: number } | null {
+  const character = characters[at] ?? "";
+  if (character === "*" || character === "/") return { token: character, end: at + 1 };
+  if (character === "?") return { token: () => true, end: at + 1 };
+  if (character === "[") return readClass(characters, at);
+  const end = at + (character === "\\" ? 2 : 1);
+  const literal = characters[end - 1];
+  if (literal === undefined) return null;
+  return { token: literal === "/" ? "/" : (other) => other === literal, end };
+}
+
+type Test = (character: string) => boolean;
+
+const KINDS: Record<string, RegExp> = {
+  alnum: /[A-Za-z0-9]/,
+  alpha: /[A-Za-z]/,
+  blank: /[ \t]/,
+  cntrl: /[^ -~\u0080-\uffff]/,
+  digit: /[0-9]/,
+  graph: /[\x21-\x7e]/,
+  lower: /[a-z]/,
+  print: /[\x20-\x7e]/,
+  punct: /[!-/:-@[-`{-~]/,
+  space: /[ \t\n\v\f\r]/,
+  upper: /[A-Z]/,
+  xdigit: /[A-Fa-f0-9]/,
+};
+
+/** A class from its "[" on. Null where it is not closed, or names a kind that there is not. */
+function readClass(characters: string[], start: number): { token: Test; end: number } | null {
+  const negated = characters[start + 1] === "!" || characters[start + 1] === "^";
+  const first = start + (negated ? 2 : 1);
+  const tests: Test[] = [];
+  let from = ""; // what a range may begin with
+  let at = first;
+  while (at === first || characters[at] !== "]") {
+    const member = readMember(characters, at, from);
+    if (member === null) return null;
+    tests.push(member.test);
+    ({ from, end: at } = member);
   }
-  return (character) => ranges.some(([from, to]) => from <= character && character <= to) !== negated;
+  return { token: (character) => tests.some((test) => test(character)) !== negated, end: at + 1 };
+}
+
+function readMember(
+  characters: string[],
+  at: number,
+  from: string,
+): { test: Test; from: string; end: number } | null {
+  const character = characters[at];
+  const next = characters[at + 1];
+  if (character === "-" && from !== "" && next !== undefined && next !== "]") {
+    const end = at + (next === "\\" ? 3 : 2);
+    const to = characters[end - 1];
+    return to === undefined ? null : { test: (other) => from <= other && other <= to, from: "", end };
+  }
+  const close = character === "[" && next === ":" ? characters.indexOf("]", at + 2) : at;
+  if (close === -1) return null;
+  if (close > at + 2 && characters[close - 1] === ":") {
+    const name = characters.slice(at + 2, close - 1).join("");
+    const kind = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
+    return kind ? { test: (other) => kind.test(other), from: "", end: close + 1 } : null;
+  }
+  const literal = character === "\\" ? next : character;
+  if (literal === undefined) return null;
+  return { test: (other) => other === literal, from: literal, end: at + (character === "\\" ? 2 : 1) };
 }
 
 /** Whether a path, cut at its slashes, matches: in time proportional to pattern × path, whatever the pattern. */
 export function matchesGlob(glob: Segment[] | null, path: string[]): boolean {
   if (glob === null) return false;
-  // A "**" at the end stands for everything inside, so for one segment at least.
-  const pattern: Segment[] = glob.at(-1) === "**" ? [...glob, ["*"]] : glob;
-  return matches(pattern, path, {
+  return matches(glob, path, {
     isStar: (segment) => segment === "**",
     accepts: (segment, name) => segment !== "**" && matchesSegment(segment, name),
   });

@@ -28,6 +28,7 @@ export interface Directory {
 export const EMPTY_TREE_SHA = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 export const EMPTY_BLOB_SHA = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 export const TREE_MODE = "040000";
+export const SUBMODULE_MODE = "160000";
 
 /** A tree that git itself would refuse, such as two entries of one name: no file list can be made of it. */
 export class OddTree extends SourceError {

@@ -23,6 +23,13 @@ export interface Proof {
   unverified_path: string | null;
 }
 
+/** A commit's tree, listed; `truncated` where the host does not give it whole in one answer. */
+export interface ReadTree {
+  entries: TreeEntry[];
+  proof: Proof;
+  truncated: boolean;
+}
+
 interface Reading {
   treeSha: string;
   source: Source;
@@ -51,9 +58,7 @@ interface Candidate {
  * carry names that are not UTF-8. What still differs is reported, not refused: an odd tree is never locked out.
  * Throws OddTree for a tree that git itself would refuse, TreeTooLarge for one that no memory holds.
  */
-export async function readTree(
-  options: Reading & Earlier,
-): Promise<{ entries: TreeEntry[]; proof: Proof; truncated: boolean }> {
+export async function readTree(options: Reading & Earlier): Promise<ReadTree> {
   const { treeSha } = options;
   const listed = await listTree(options);
   const { root, whole } = await buildCertain(listed);

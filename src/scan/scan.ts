@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Transaction } from "../database/connect.ts";
-import type { RunMode, RunProgress, RunTrigger } from "../database/schema.ts";
+import type { RunMode, RunProgress, RunTrigger, Settings } from "../database/schema.ts";
 import { fetchMissing } from "./fetch.ts";
 import {
   assembleFiles,
@@ -14,14 +14,19 @@ import {
   textKey,
 } from "./files.ts";
 import { languageOfText } from "./language-of-text.ts";
-import { displayPath, type TreeEntry } from "./manifest.ts";
+import type { TreeEntry } from "./manifest.ts";
 import type { Parser } from "./parser.ts";
-import { type Proof, readTree } from "./prove.ts";
+import { type Proof, type ReadTree, readTree } from "./prove.ts";
+import { indexesDefault, reviewSettings } from "./review.ts";
+import { readFlags, type Selection, selectEntries } from "./select.ts";
+import { SETTINGS_PATH, selectSame } from "./settings.ts";
+import { type KnownSettings, readSettings } from "./settings-store.ts";
 import { slicesOf } from "./slices.ts";
-import { type Head, HeadLags, HeadMoved, type Source } from "./source.ts";
+import { BranchMissing, type Head, HeadLags, HeadMoved, type Source } from "./source.ts";
 import {
   collectBlobs,
   countFiles,
+  type Indexed,
   type Publication,
   publishManifest,
   readIndexed,
@@ -39,10 +44,6 @@ const MAX_LAGGING_CLAIMS = 5;
 const TEXTS_AT_ONCE = 100;
 /** What languageOfText looks at, in chunks. */
 const HEAD_CHUNKS = 7;
-const ATTRIBUTES_FILE = /(?:^|\/)\.gitattributes$/;
-/** Attributes cost time for each file: real ones are far below. */
-const MAX_ATTRIBUTES_FILES = 1_000;
-const MAX_ATTRIBUTES_CHUNKS = 32;
 
 export interface ScanRun {
   id: string;
@@ -50,6 +51,8 @@ export interface ScanRun {
   trigger: RunTrigger;
   mode: RunMode;
   wanted_head: string | null;
+  /** Newest commit of the default branch that a push told of, where another branch is indexed. */
+  wanted_default: string | null;
   /** How often the run was claimed. */
   epoch: number;
   /** How many attempts have failed. */
@@ -76,59 +79,129 @@ export interface ScanTools {
   ): Promise<T>;
   /** Fixes the commit this run indexes. */
   setHead(transaction: Transaction, head: { sha: string; tree_sha: string | null }): Promise<void>;
+  /** Adds a warning to the run's log. */
+  warn(
+    transaction: Transaction,
+    event: { kind: string; message: string; data: Record<string, unknown> },
+  ): Promise<void>;
   /** Ends the run; called in the transaction of the last write. */
   finish(transaction: Transaction, result: { verified: boolean | null; message: string }): Promise<void>;
 }
 
 /**
- * Makes the index of a repository equal to the newest commit of its branch: head → tree, proven → fetch →
- * diff → publish → collect. Safe to break off anywhere: blobs stay, and the manifest changes in one transaction.
+ * Makes the index of a repository equal to the newest commit of its branch: configuration → head → tree, proven →
+ * fetch → diff → publish → collect. Safe to break off anywhere: blobs stay, and the manifest changes in one
+ * transaction.
  */
 export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<void> {
-  const head = await resolveHead(run, tools);
-  if (!head) return await finishEmpty(run, tools);
-  const indexed = await tools.write(
-    async (t) => {
-      await tools.setHead(t, head);
-      return await readIndexed(t.trx, run.repository_id);
-    },
-    { stage: "listing files" },
+  const { known, indexed } = await tools.write(async ({ trx }) => ({
+    known: await readSettings(trx, run.repository_id),
+    indexed: await readIndexed(trx, run.repository_id),
+  }));
+  const root = await resolveRoot(run, { ...tools, known, indexed });
+  if (!root) return await finishEmpty(run, "The repository has no commits: nothing to index yet.", tools);
+  const earlier = lazily(async () =>
+    byPath(await tools.write(({ trx }) => readManifest(trx, run.repository_id))),
   );
-  if (isCurrent(run, head, indexed)) {
-    refuseLagging(run, head);
+  const list = (head: Head) => listTree(run, head, { ...tools, indexed, earlier });
+  const reviewed = await reviewSettings(run, root, { ...tools, known, list });
+  const { settings } = reviewed;
+  const { branch, head } = await resolveBranch(run, root, { ...tools, settings, indexed });
+  if (!head) return await finishGone(run, { root, branch }, tools);
+  if (isCurrent(run, head, { indexed, settings })) {
+    if (reviewed.isNew || !isAboutSettings(run)) await tools.write((t) => tools.setHead(t, head));
+    refuseLagging(run, run.wanted_head, [root, head]);
+    await refuseStale(run, { root, branch, head }, tools);
     return await finishUnchanged(run, tools);
   }
 
-  const earlier = tools.write(({ trx }) => readManifest(trx, run.repository_id)).then(byPath);
-  earlier.catch(() => {}); // awaited below, after what may fail before it
-  const { entries, proof, truncated } = await readTree({
+  const tree = (head === root ? reviewed.tree : null) ?? (await list(head));
+  const { entries, proof, truncated } = tree;
+  const context = { ...tools, run, head, settings, previous: await earlier() };
+  const selection = await selectEntries(entries, context);
+  const blobs = await fetchMissing(entries, { ...context, needs: selection.needs });
+  await publish(entries, { ...context, proof: { ...proof, truncated }, selection, blobs });
+  await collect(run, tools);
+  await refuseStale(run, { root, branch, head }, tools);
+  await finishPublished(proof, tools);
+}
+
+function lazily<T>(read: () => Promise<T>): () => Promise<T> {
+  let reading: Promise<T> | undefined;
+  return () => {
+    reading ??= read();
+    return reading;
+  };
+}
+
+type Earlier = () => Promise<ManifestByPath>;
+
+/** The proven tree of a head, which is the run's from now on. The manifest before it is read meanwhile. */
+async function listTree(
+  run: ScanRun,
+  head: Head,
+  { indexed, earlier, ...tools }: ScanTools & { indexed: Indexed | null; earlier: Earlier },
+): Promise<ReadTree> {
+  await tools.write((t) => tools.setHead(t, head), { stage: "listing files" });
+  earlier().catch(() => {}); // awaited later, after what may fail before it
+  return await readTree({
     treeSha: head.tree_sha,
     wasTruncated: run.mode === "incremental" && indexed?.truncated === true,
     source: tools.source,
     limits: tools.limits,
     signal: tools.signal,
-    previous: async () => Array.from(await earlier, toEntry),
+    previous: async () => Array.from(await earlier(), toEntry),
   });
-  const previous = await earlier;
-  const blobs = await fetchMissing(entries, { ...tools, run, head, previous });
-  await publish(run, entries, { ...tools, head, proof: { ...proof, truncated }, previous, blobs });
-  await collect(run, tools);
-  await refuseStale(run, head, tools);
-  await finishPublished(proof, tools);
 }
 
 function toEntry([path, { mode, sha, size }]: [string, FileRow]): TreeEntry {
   return { path, mode, sha, size };
 }
 
-/** The newest head; read again while it disagrees with the push that asked and nothing seems to have changed. */
-async function resolveHead(run: ScanRun, tools: ScanTools): Promise<Head | null> {
+type Known = { known: KnownSettings; indexed: Indexed | null };
+
+/** The default branch's head. */
+async function resolveRoot(
+  run: ScanRun,
+  { known, indexed, ...tools }: ScanTools & Known,
+): Promise<Head | null> {
+  const { wanted_default: wanted } = run;
+  if (wanted === null && known.settings.branch === null) {
+    return await resolveHead(null, { ...tools, wanted: run.wanted_head, seen: indexed?.commit });
+  }
+  const root = await resolveHead(null, { ...tools, wanted, seen: known.commit });
+  if (root && root.sha === known.commit) refuseLagging(run, wanted, [root]);
+  return root;
+}
+
+/** The head of the branch to index, null where it is gone. */
+async function resolveBranch(
+  run: ScanRun,
+  root: Head,
+  { settings, indexed, ...tools }: ScanTools & { settings: Settings; indexed: Indexed | null },
+): Promise<{ branch: string | null; head: Head | null }> {
+  const { branch } = settings;
+  if (indexesDefault(settings, root)) return { branch: null, head: root };
+  try {
+    const wanted = run.wanted_head === root.sha ? null : run.wanted_head;
+    return { branch, head: await resolveHead(branch, { ...tools, wanted, seen: indexed?.commit }) };
+  } catch (error) {
+    if (error instanceof BranchMissing) return { branch, head: null };
+    throw error;
+  }
+}
+
+/** A branch's newest head; read again while a push told of another one and nothing seems to have changed. */
+async function resolveHead(
+  branch: string | null,
+  options: Pick<ScanTools, "source" | "signal"> & { wanted: string | null; seen: string | null | undefined },
+): Promise<Head | null> {
+  const { source, signal, wanted, seen } = options;
   for (let reread = 0; ; reread += 1) {
-    const head = await tools.source.readHead(tools.signal);
-    if (!run.wanted_head || head?.sha === run.wanted_head || reread === REF_REREADS) return head;
-    const indexed = await tools.write(({ trx }) => readIndexed(trx, run.repository_id));
-    if (head && head.sha !== indexed?.commit) return head;
-    await delay(REF_REREAD_MS, undefined, { signal: tools.signal });
+    const head = await source.readHead(signal, branch);
+    if (!wanted || head?.sha === wanted || reread === REF_REREADS) return head;
+    if (head && head.sha !== seen) return head;
+    await delay(REF_REREAD_MS, undefined, { signal });
   }
 }
 
@@ -136,32 +209,48 @@ async function resolveHead(run: ScanRun, tools: ScanTools): Promise<Head | null>
 function isCurrent(
   run: ScanRun,
   head: Head,
-  indexed: { commit: string; branch: string | null; verified: boolean } | null,
-) {
+  { indexed, settings }: { indexed: Indexed | null; settings: Settings },
+): boolean {
   const byPerson = run.trigger === "rescan" || run.trigger === "rerun";
   return (
     !byPerson &&
     run.mode === "incremental" &&
     indexed?.verified === true &&
     indexed.commit === head.sha &&
-    indexed.branch === head.branch
+    indexed.branch === head.branch &&
+    selectSame(indexed.settings, settings)
   );
 }
 
-/** A push must not be answered with "nothing to do" because the host does not show it yet. */
-function refuseLagging({ wanted_head, epoch }: ScanRun, head: Head): void {
-  if (!wanted_head || wanted_head === head.sha || epoch > MAX_LAGGING_CLAIMS) return;
-  throw new HeadLags(wanted_head, 1_000 * 2 ** epoch);
+/** Asked for by a push to the default branch alone, while another is indexed: of interest where that changes something. */
+function isAboutSettings(run: ScanRun): boolean {
+  return run.trigger === "push" && run.wanted_head === null && run.wanted_default !== null;
 }
 
-async function finishEmpty(run: ScanRun, tools: ScanTools): Promise<void> {
+/** A push must not be answered with "nothing to do" because the host does not show it yet. */
+function refuseLagging({ epoch }: ScanRun, wanted: string | null, looked: Head[]): void {
+  if (wanted === null || looked.some(({ sha }) => sha === wanted) || epoch > MAX_LAGGING_CLAIMS) return;
+  throw new HeadLags(wanted, 1_000 * 2 ** epoch);
+}
+
+async function finishEmpty(run: ScanRun, message: string, tools: ScanTools): Promise<void> {
   await tools.write((t) => removeManifest(t, run.repository_id), {
     stage: "publishing",
     progress: { files_total: 0, files_done: 0 },
   });
   await collect(run, tools);
-  const message = "The repository has no commits: nothing to index yet.";
   await tools.write((t) => tools.finish(t, { verified: null, message }));
+}
+
+/** The configured branch was deleted, unless a push has just told of it. */
+async function finishGone(
+  run: ScanRun,
+  { root, branch }: { root: Head; branch: string | null },
+  tools: ScanTools,
+): Promise<void> {
+  refuseLagging(run, run.wanted_head, [root]);
+  const message = `There is no branch ${branch} any more, which ${SETTINGS_PATH} names: nothing is indexed.`;
+  await finishEmpty(run, message, tools);
 }
 
 async function finishUnchanged(run: ScanRun, tools: ScanTools): Promise<void> {
@@ -174,22 +263,29 @@ async function finishUnchanged(run: ScanRun, tools: ScanTools): Promise<void> {
 
 /** Makes the entries the index of their repository, with all that is known of them. */
 async function publish(
-  run: ScanRun,
   entries: TreeEntry[],
-  tools: ScanTools & Pick<Publication, "head" | "proof"> & { previous: ManifestByPath; blobs: KnownBlobs },
+  tools: ScanTools &
+    Pick<Publication, "head" | "proof" | "settings"> & {
+      run: ScanRun;
+      previous: ManifestByPath;
+      selection: Selection;
+      blobs: KnownBlobs;
+    },
 ): Promise<void> {
-  const { head, proof, previous, blobs, limits, signal } = tools;
+  const { run, head, proof, settings, previous, blobs, signal } = tools;
+  const { leftOut, attributes } = tools.selection;
   // A full scan takes no language from older ones.
   const trusted: ManifestByPath = run.mode === "incremental" ? previous : new Map();
   await tools.write(async () => {}, { stage: "publishing" });
-  await askTexts(run, await entriesToAsk(entries, { ...blobs, previous: trusted }), tools);
-  const attributes = await readAttributes(run, entries, tools);
-  const files = await assembleFiles(entries, { ...blobs, attributes, previous: trusted, limits });
+  await askTexts(run, await entriesToAsk(entries, { ...blobs, previous: trusted, leftOut }), tools);
+  const flagsOf = await readFlags(attributes, tools);
+  const files = await assembleFiles(entries, { ...blobs, flagsOf, previous: trusted, leftOut });
   const diff = await diffFiles(previous, files);
   signal.throwIfAborted();
   await tools.write(
     async (t) => {
-      const counts = await publishManifest(t, { repository_id: run.repository_id, head, proof, diff });
+      const { repository_id } = run;
+      const counts = await publishManifest(t, { repository_id, head, proof, settings, diff });
       await recordProgress(t, run, {
         ...counts,
         files_changed: diff.added.length + diff.changed.length,
@@ -215,27 +311,6 @@ async function askTexts(
   }
 }
 
-/** The .gitattributes files that say something, by path; the topmost where there are very many. */
-async function readAttributes(
-  run: ScanRun,
-  entries: TreeEntry[],
-  { write, blobs }: ScanTools & { blobs: KnownBlobs },
-): Promise<Map<string, string>> {
-  const found = entries
-    .filter(({ path, sha }) => ATTRIBUTES_FILE.test(path) && blobs.stored.get(sha)?.state === "indexed")
-    .sort((a, b) => a.path.split("/").length - b.path.split("/").length)
-    .slice(0, MAX_ATTRIBUTES_FILES);
-  const attributes = new Map<string, string>();
-  for (const some of slicesOf(found, TEXTS_AT_ONCE)) {
-    const shas = some.map(({ sha }) => sha);
-    const texts = await write(({ trx }) =>
-      readTexts(trx, run.repository_id, { shas, chunks: MAX_ATTRIBUTES_CHUNKS }),
-    );
-    for (const { path, sha } of some) attributes.set(displayPath(path).path, texts.get(sha) ?? "");
-  }
-  return attributes;
-}
-
 async function collect(run: ScanRun, tools: ScanTools): Promise<void> {
   let more = true;
   while (more) {
@@ -245,12 +320,22 @@ async function collect(run: ScanRun, tools: ScanTools): Promise<void> {
 
 /**
  * A ref may lag its webhook by longer than the first reads waited. A push that asked for another commit than was
- * indexed is therefore not answered before the head was seen to be still the same.
+ * looked at is therefore not answered before the head was seen to be still the same.
  */
-async function refuseStale(run: ScanRun, head: Head, tools: ScanTools): Promise<void> {
-  if (!run.wanted_head || run.wanted_head === head.sha) return;
-  const now = await tools.source.readHead(tools.signal);
-  if (now?.sha !== head.sha) throw new HeadMoved(head.sha);
+async function refuseStale(
+  run: ScanRun,
+  { root, branch, head }: { root: Head; branch: string | null; head: Head },
+  { source, signal }: ScanTools,
+): Promise<void> {
+  const looked = [root.sha, head.sha];
+  const stale = [
+    { wanted: run.wanted_default, branch: null, read: root },
+    { wanted: run.wanted_head, branch, read: head },
+  ].filter(({ wanted }) => wanted !== null && !looked.includes(wanted));
+  for (const { branch: name, read } of stale) {
+    const now = await source.readHead(signal, name);
+    if (now?.sha !== read.sha) throw new HeadMoved(read.sha);
+  }
 }
 
 async function finishPublished(proof: Proof, tools: ScanTools): Promise<void> {

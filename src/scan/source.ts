@@ -34,8 +34,17 @@ export interface TarballFile {
  * What it yields is not trusted: the scan checks each blob and the whole tree against their SHAs.
  */
 export interface Source {
-  /** The newest commit of the branch to index, or null for a repository without commits. */
-  readHead(signal: AbortSignal): Promise<Head | null>;
+  /**
+   * The newest commit of a branch, by default of the default one; null for a repository without commits. Throws
+   * BranchMissing.
+   */
+  readHead(signal: AbortSignal, branch?: string | null): Promise<Head | null>;
+  /** The blob at a path of a commit that was just the head, or null where there is none. */
+  findFile(
+    commitSha: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ sha: string; size: number } | null>;
   /** The listing in one request; `truncated` where the host gives only a part of a tree so large. */
   listTree(treeSha: string, signal: AbortSignal): Promise<TreeListing & { truncated: boolean }>;
   /** Single tree objects with raw names, for paths that JSON cannot carry. */
@@ -134,6 +143,16 @@ export class InstallationSuspended extends SourceError {
 
 export const SUSPENDED =
   "The installation is suspended. Unsuspend it in the GitHub settings of its owner: the scan then goes on.";
+
+/** The repository has commits, but not this branch, or does not show it yet. */
+export class BranchMissing extends SourceError {
+  override readonly name = "BranchMissing";
+
+  constructor(branch: string, { isDefault, cause }: { isDefault: boolean; cause?: unknown }) {
+    const named = isDefault ? ", which it calls the default" : "";
+    super("branch_missing", `GitHub shows no branch ${branch}${named}.`, { retryable: true, cause });
+  }
+}
 
 /** What an error looks like in a run's log and reason: no secret in it. */
 export function describeError(error: unknown): StoredError {

@@ -1,11 +1,12 @@
 import { type Kysely, sql } from "kysely";
 import type { Transaction } from "../database/connect.ts";
 import { type Column, copyEncoded, copyRows } from "../database/copy.ts";
-import type { BlobState, RunProgress, Tables } from "../database/schema.ts";
+import type { BlobState, RunProgress, Settings, Tables } from "../database/schema.ts";
 import { type Chunk, joinChunks } from "./chunk.ts";
 import type { FileRow, FilesDiff } from "./files.ts";
 import { BLOB_COLUMNS, CHUNK_COLUMNS, type ParsedBatch } from "./parse.ts";
 import type { Proof } from "./prove.ts";
+import { storedSettings } from "./settings-store.ts";
 import type { Head } from "./source.ts";
 
 /** Blobs deleted per statement: bounded, so that a beat gets through in between. */
@@ -14,18 +15,27 @@ const COLLECT_BATCH = 5_000;
 /** A manifest that changed by so many files may have changed what the planner should know. */
 const ANALYZE_FROM = 1_000;
 
+/** What the index of a repository is. */
+export interface Indexed {
+  commit: string;
+  branch: string | null;
+  verified: boolean;
+  truncated: boolean;
+  /** Those it was made under. */
+  settings: Settings;
+}
+
 /** The commit a repository's index is, or null while it has none. */
-export async function readIndexed(
-  db: Kysely<Tables>,
-  repositoryId: string,
-): Promise<{ commit: string; branch: string | null; verified: boolean; truncated: boolean } | null> {
+export async function readIndexed(db: Kysely<Tables>, repositoryId: string): Promise<Indexed | null> {
   const row = await db
     .selectFrom("repositories")
-    .select(["indexed_commit", "indexed_branch", "indexed_verified", "indexed_truncated"])
+    .select(["indexed_commit", "indexed_branch", "indexed_verified", "indexed_truncated", "indexed_settings"])
     .where("id", "=", repositoryId)
     .executeTakeFirstOrThrow();
   const { indexed_commit: commit, indexed_branch: branch, indexed_truncated: truncated } = row;
-  return commit === null ? null : { commit, branch, verified: row.indexed_verified === true, truncated };
+  const settings = storedSettings(row.indexed_settings);
+  const verified = row.indexed_verified === true;
+  return commit === null ? null : { commit, branch, verified, truncated, settings };
 }
 
 interface StoredBlobRow {
@@ -123,6 +133,7 @@ export async function removeManifest({ trx }: Transaction, repositoryId: string)
       indexed_unverified_path: null,
       indexed_truncated: false,
       indexed_branch: null,
+      indexed_settings: null,
       indexed_at: null,
       indexed_files: 0,
       indexed_chunks: 0,
@@ -137,6 +148,7 @@ export interface Publication {
   head: Head;
   /** `truncated`: the host does not give this tree in one listing. */
   proof: Proof & { truncated: boolean };
+  settings: Settings;
   diff: FilesDiff;
 }
 
@@ -146,7 +158,7 @@ export interface Publication {
  */
 export async function publishManifest(
   t: Transaction,
-  { repository_id, head, proof, diff }: Publication,
+  { repository_id, head, proof, settings, diff }: Publication,
 ): Promise<RunProgress> {
   await removeFiles(t, repository_id, [...diff.removed, ...diff.changed]);
   const written = [...diff.added, ...diff.changed];
@@ -167,6 +179,7 @@ export async function publishManifest(
       indexed_unverified_path: proof.unverified_path,
       indexed_truncated: proof.truncated,
       indexed_branch: head.branch,
+      indexed_settings: JSON.stringify(settings),
       indexed_at: sql<Date>`clock_timestamp()`,
       indexed_files: indexed,
       indexed_chunks: progress.chunks,
@@ -241,7 +254,8 @@ async function countManifest(db: Kysely<Tables>, repositoryId: string): Promise<
 
 /**
  * Deletes a batch of blobs that no file of the published manifest needs; true while there may be more. A file
- * that is left out (a symbolic link, say) may share its SHA with a text, but needs no blob.
+ * that is left out (a symbolic link, say) may share its SHA with a text, but needs no blob, unless it is a
+ * .gitattributes: that says something of other files.
  * Under the run's fence, so nothing a scan relies on disappears.
  */
 export async function collectBlobs(trx: Kysely<Tables>, repositoryId: string): Promise<boolean> {
@@ -249,7 +263,8 @@ export async function collectBlobs(trx: Kysely<Tables>, repositoryId: string): P
     with dead as (
       select b.sha from blobs b where b.repository_id = ${repositoryId} and not exists (
         select from files f where f.repository_id = b.repository_id and f.sha = b.sha
-          and f.state in ('indexed', 'binary', 'encoding', 'lfs'))
+          and (f.state in ('indexed', 'binary', 'encoding', 'lfs')
+            or f.state in ('excluded', 'oversize') and f.path ~ '(^|/)[.]gitattributes$'))
       limit ${COLLECT_BATCH}
     ),
     dead_chunks as (

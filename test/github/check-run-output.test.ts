@@ -35,6 +35,7 @@ function report(run: Partial<RunView>, more: Partial<RunReport> = {}): RunReport
       progress: {},
       version: 1,
       event_seq: 1,
+      configuration_faults: [],
       ...run,
     },
     head_sha: HEAD,
@@ -44,6 +45,9 @@ function report(run: Partial<RunView>, more: Partial<RunReport> = {}): RunReport
     indexed_unverified_path: null,
     replaced_by_sha: null,
     check_run_id: null,
+    attempts: 1,
+    settings: { check_run: "on", branch: null },
+    was_shown: false,
     failures: 0,
     problems: [],
     skipped: [],
@@ -136,6 +140,36 @@ describe("the check run of a run", () => {
       annotation_level: "warning",
       message: "Not UTF-8.",
     });
+  });
+
+  test("whose configuration has mistakes is neutral, with an annotation on each line, before those on files", () => {
+    const { conclusion, output } = describeRun(
+      {
+        state: "succeeded",
+        verified: true,
+        progress: { files_total: 3, files_failed: 1 },
+        configuration_faults: [{ line: 3, column: 5, message: "Put *it* in quotes." }],
+      },
+      { problems: [{ path: "a.txt", state: "encoding", reason: "Not UTF-8." }] },
+    );
+
+    expect(conclusion).toBe("neutral");
+    expect(output.title).toBe("Indexed with the last good configuration");
+    expect(output.summary).toContain("| 3:5 | Put \\*it\\* in quotes\\. |");
+    expect(output.summary).toContain("| `a.txt` | Not UTF\\-8\\. |");
+    expect(output.annotations.map(({ path, start_line }) => [path, start_line])).toEqual([
+      [".github/repodex.yml", 3],
+      ["a.txt", 1],
+    ]);
+  });
+
+  test("of a branch that is gone names it and the file that does", () => {
+    const { output } = describeRun(
+      { state: "succeeded", verified: null },
+      { settings: { check_run: "on", branch: "release" } },
+    );
+
+    expect(output.summary).toBe("There is no branch `release`, which `.github/repodex.yml` names.");
   });
 
   test("whose file list could not be verified is neutral and names the directory", () => {

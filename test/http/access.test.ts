@@ -122,10 +122,10 @@ describe("access by token", () => {
     expect(await response.text()).toContain("<h1>Unauthorized</h1>");
   });
 
-  test("is not asked for by the probes and the stylesheet, which tell nothing", async () => {
+  test("is not asked for by the probes, the stylesheet and the schema of configurations, which tell nothing", async () => {
     const server = await setUp();
 
-    for (const path of ["/healthz", "/readyz", "/static/style.css"]) {
+    for (const path of ["/healthz", "/readyz", "/static/style.css", "/static/repodex.schema.json"]) {
       expect((await fetch(`${server.url}${path}`)).status, path).toBe(200);
     }
   });

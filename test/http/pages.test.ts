@@ -214,7 +214,9 @@ describe("a repository's page", () => {
     await seedRun(database.db, { state: "running" });
     const running = await readPage(server, "/repositories/100");
 
-    expect(wordsOf(empty)).toMatch(/Nothing is indexed yet\. Runs No run yet\.$/);
+    expect(wordsOf(empty)).toMatch(
+      /Nothing is indexed yet\. Configuration: the defaults\. Runs No run yet\.$/,
+    );
     expect(empty).not.toContain(REFRESH);
     expect(running).toContain(REFRESH);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { DEFAULT_SETTINGS } from "../../src/scan/settings.ts";
 import { useDatabase } from "../support/database.ts";
 import { seedRepository } from "../support/seed.ts";
 import { INDEXED, seedRun, updateRepository } from "./seed.ts";
@@ -48,6 +49,7 @@ describe("a repository", () => {
         chunks: 4,
         bytes: 5_000_000_000,
       },
+      configuration: { ...DEFAULT_SETTINGS, faults: [] },
       running: expect.objectContaining({ id: running, state: "running", position: null }),
       queued: expect.objectContaining({ id: queued, state: "queued", position: 1 }),
     });

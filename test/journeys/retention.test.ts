@@ -124,6 +124,7 @@ async function openScanner(git: TestRepository) {
         onSeen: async () => {},
       }),
       setHead: ({ trx }, head) => setHead(trx, run, head),
+      warn: async () => {},
       finish: ({ trx }, result) => finishRun(trx, run, result),
     });
   const known = new Set<Database>();

@@ -71,12 +71,15 @@ async function start(journey: Journey, proxy: StatementProxy): Promise<AppProces
   return app;
 }
 
-/** One file is changed, one comes and one goes: everything that a scan can do. */
+/** One file is changed, one comes, one goes, and the configuration lets one in: everything that a scan can do. */
 async function push({ git }: Journey, nth: number): Promise<string> {
   return await git.commit({
     "src/main.ts": `${nth}\n`,
     [`new-${nth}`]: `${nth}\n`,
     "README.md": `# ${nth}\n`,
+    "docs/a.md": "a\n",
+    "docs/b.md": "b\n",
+    ".github/repodex.yml": `exclude: [docs/${nth % 2 === 0 ? "a" : "b"}.md]\n`,
   });
 }
 

@@ -185,13 +185,18 @@ describe("the head of a run", () => {
 
   test("wanted by a run that gives way is wanted by the one that takes over", async () => {
     await request(database.connection, { wanted_head: SHA("b") });
+    await request(database.connection, { wanted_default: SHA("d") });
     const run = await claim(database.connection);
     const followUp = await request(database.connection, { trigger: "rescan" });
 
     const release = { kind: "requeue", reason: "Restart." } as const;
     await releaseRun(database.connection, run, { release, timings: TIMINGS });
 
-    expect(await readRow(database.db, followUp.run_id)).toMatchObject({ wanted_head: SHA("b") });
+    expect(await readRow(database.db, followUp.run_id)).toMatchObject({
+      wanted_head: SHA("b"),
+      wanted_default: SHA("d"),
+    });
+    expect((await reports()).map(({ head_sha }) => head_sha)).toEqual([SHA("b")]);
   });
 });
 

@@ -3,6 +3,7 @@ import type { RepositoryView } from "../../installations/read.ts";
 import type { RunView } from "../../runs/read.ts";
 import { isFinal } from "../../runs/run.ts";
 import type { FileView } from "../../scan/read.ts";
+import { DEFAULT_SETTINGS, SETTINGS_PATH, type Settings } from "../../scan/settings.ts";
 import { commit, count, type Html, layout, plural, size, time } from "./layout.ts";
 
 const REFRESH_SECONDS = 2;
@@ -14,7 +15,7 @@ export function repositoryPage(
 ): Html {
   const body = html`
     <h1>${repository.full_name}${repository.archived ? html` <span class="state">archived</span>` : ""}</h1>
-    ${indexed(repository)} ${problems.length > 0 ? problemTable(problems) : ""}
+    ${indexed(repository)} ${configuration(repository)} ${problems.length > 0 ? problemTable(problems) : ""}
     <h2>Runs</h2>
     ${runTable(runs)}
   `;
@@ -22,16 +23,31 @@ export function repositoryPage(
   return layout(repository.full_name, body, active ? { refreshSeconds: REFRESH_SECONDS } : {});
 }
 
-function indexed({ id, indexed: index, default_branch: branch }: RepositoryView): Html {
+function indexed({ id, indexed: index, default_branch, configuration: { branch } }: RepositoryView): Html {
+  const indexedBranch = branch ?? default_branch;
   if (!index) return html`<p class="outcome">Nothing is indexed yet.</p>`;
   return html`<p class="outcome ${index.verified ? "good" : "warn"}">
-      Indexed at ${commit(index.commit)}${branch ? ` of ${branch}` : ""} on ${time(index.at)};
+      Indexed at ${commit(index.commit)}${indexedBranch ? ` of ${indexedBranch}` : ""} on ${time(index.at)};
       ${index.verified ? html`tree <code>${index.tree_sha}</code> verified.` : "its file list could not be verified."}
     </p>
     <p>
       <a href="/api/v1/repositories/${id}/files">${plural(index.files, "indexed file")}</a>,
       ${plural(index.chunks, "chunk")}, ${size(index.bytes)}.
     </p>`;
+}
+
+/** What of `.github/repodex.yml` is in force, in a line. */
+function configuration({ configuration: { faults, ...settings } }: RepositoryView): Html {
+  const said = Object.entries(settings).flatMap(([name, value]) => {
+    const isDefault = JSON.stringify(value) === JSON.stringify(DEFAULT_SETTINGS[name as keyof Settings]);
+    return isDefault ? [] : `${name}: ${Array.isArray(value) ? value.join(", ") : value}`;
+  });
+  const inForce = said.length > 0 ? html`<code>${said.join("; ")}</code>` : "the defaults";
+  if (faults.length === 0) return html`<p>Configuration: ${inForce}.</p>`;
+  return html`<p class="outcome warn">
+    Configuration: ${inForce}. <code>${SETTINGS_PATH}</code> has ${plural(faults.length, "mistake")} and is not in force;
+    the first, in line ${faults[0]?.line}: ${faults[0]?.message}
+  </p>`;
 }
 
 function problemTable(problems: FileView[]): Html {

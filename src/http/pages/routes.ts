@@ -6,6 +6,7 @@ import { listRepositories, readRepository } from "../../installations/read.ts";
 import { listEvents } from "../../runs/events.ts";
 import { listRuns, readRun } from "../../runs/read.ts";
 import { listFiles } from "../../scan/read.ts";
+import { settingsJsonSchema } from "../../scan/settings.ts";
 import { idParameter } from "../api/parameters.ts";
 import { notFound } from "../problem.ts";
 import { homePage } from "./home.ts";
@@ -58,7 +59,7 @@ export function createPageRoutes({ db }: Connection): Hono {
   return routes;
 }
 
-/** The stylesheet and the icon; they tell nothing, so everyone may read them. */
+/** The stylesheet, the icon and the schema of configurations; they tell nothing, so everyone may read them. */
 export function createStaticRoutes(): Hono {
   const routes = new Hono();
   const types = { "style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml" };
@@ -68,5 +69,9 @@ export function createStaticRoutes(): Hono {
       c.body(content, 200, { "content-type": type, "cache-control": "max-age=300" }),
     );
   }
+  const schema = JSON.stringify(settingsJsonSchema(), null, 2);
+  routes.get("/repodex.schema.json", (c) =>
+    c.body(schema, 200, { "content-type": "application/schema+json", "cache-control": "max-age=300" }),
+  );
   return routes;
 }

@@ -3,6 +3,7 @@ import type { RepositoryView } from "../../installations/read.ts";
 import type { RunEvent } from "../../runs/events.ts";
 import type { RunView } from "../../runs/read.ts";
 import { isFinal } from "../../runs/run.ts";
+import { SETTINGS_PATH } from "../../scan/settings.ts";
 import { commit, count, type Html, layout, plural, time } from "./layout.ts";
 
 const REFRESH_SECONDS = 2;
@@ -16,14 +17,14 @@ export function runPage(run: RunView, options: { repository: RepositoryView; eve
       <a href="/repositories/${repository.id}">${repository.full_name}</a>
       ${run.head_sha ? html`at ${commit(run.head_sha)}` : ""}
     </p>
-    ${outcome(run)} ${isFinal(run.state) ? "" : progressBar(run)} ${facts(run, repository)} ${log(events)}
+    ${outcome(run, repository)} ${mistakes(run)} ${isFinal(run.state) ? "" : progressBar(run)} ${facts(run, repository)} ${log(events)}
   `;
   const title = `Run ${run.id} of ${repository.full_name}`;
   return layout(title, body, isFinal(run.state) ? {} : { refreshSeconds: REFRESH_SECONDS });
 }
 
 /** The sentence a visitor came for. */
-function outcome(run: RunView): Html {
+function outcome(run: RunView, repository: RepositoryView): Html {
   switch (run.state) {
     case "failed":
       return html`<p class="outcome bad" role="alert">${run.reason} <code>${run.reason_code}</code></p>`;
@@ -40,12 +41,14 @@ function outcome(run: RunView): Html {
     case "cancelled":
       return html`<p class="outcome">Cancelled${run.cancel_requested_by ? ` by ${run.cancel_requested_by}` : ""}.</p>`;
     case "succeeded":
-      return succeeded(run);
+      return succeeded(run, repository);
   }
 }
 
-function succeeded(run: RunView): Html {
+function succeeded(run: RunView, { configuration: { branch } }: RepositoryView): Html {
   const { files_total: total = 0, files_failed: failures = 0 } = run.progress;
+  if (run.verified === null && branch !== null)
+    return html`<p class="outcome warn">There was no branch ${branch}: nothing to index.</p>`;
   if (run.verified === null)
     return html`<p class="outcome good">The repository has no commits: nothing to index yet.</p>`;
   if (!run.verified)
@@ -54,6 +57,23 @@ function succeeded(run: RunView): Html {
     ${plural(total, "file")} listed; tree <code>${run.tree_sha}</code> verified: the index is this commit, whole.
     ${failures ? html`${plural(failures, "file")} could not be read.` : ""}
   </p>`;
+}
+
+/** What is wrong with the repository's configuration, line by line. */
+function mistakes({ configuration_faults: faults }: RunView): Html {
+  if (faults.length === 0) return html``;
+  return html`<p class="outcome warn">
+      <code>${SETTINGS_PATH}</code> has ${faults.length === 1 ? "a mistake" : "mistakes"}: the last good configuration
+      was in force.
+    </p>
+    <table>
+      <thead>
+        <tr><th>Line</th><th>What to mend</th></tr>
+      </thead>
+      <tbody>
+        ${faults.map(({ line, column, message }) => html`<tr><td>${line}:${column}</td><td>${message}</td></tr>`)}
+      </tbody>
+    </table>`;
 }
 
 function progressBar({ progress: { files_done: done, files_total: total } }: RunView): Html {

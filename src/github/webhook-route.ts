@@ -73,7 +73,7 @@ async function readDelivery(request: Request, verifiers: Webhooks[]): Promise<De
     guid,
     event,
     payload: text,
-    action: typeof payload.action === "string" ? payload.action : null,
+    action: typeof payload.action === "string" ? payload.action.replaceAll("\0", "\uFFFD") : null, // PostgreSQL takes no NUL
     installation_id: idOf(payload.installation),
     repository_id: idOf(payload.repository),
   };

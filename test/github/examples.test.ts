@@ -1,15 +1,16 @@
 import { randomUUID } from "node:crypto";
-import webhooks from "@octokit/webhooks-examples" with { type: "json" };
 import { sql } from "kysely";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Simulator } from "../simulator/simulator.ts";
 import { startTestSimulator } from "../simulator/test-client.ts";
 import { useDatabase } from "../support/database.ts";
 import { createRepository } from "../support/git.ts";
 import { isStill } from "../support/journey.ts";
 import { createRandom, type Random } from "../support/random.ts";
+import { watchRejections } from "../support/rejections.ts";
 import { startTestRepodex } from "../support/repodex.ts";
 import { until } from "../support/wait.ts";
+import { webhookExamples } from "../support/webhook-examples.ts";
 
 /** Every payload of @octokit/webhooks-examples, to an app whose GitHub knows none of what they name, or all of it. */
 const SEED = Number(process.env.SEED ?? Date.now() % 100_000);
@@ -27,12 +28,9 @@ interface Example {
   };
 }
 
-/** Its declaration speaks of a default export, which a JSON file does not have. */
-const definitions = webhooks as unknown as { name: string; examples: Example["payload"][] }[];
-
 function listExamples(): Example[] {
-  return definitions.flatMap(({ name, examples }) =>
-    examples.map((payload) => ({ guid: randomUUID(), event: name, payload })),
+  return webhookExamples.flatMap(({ name, examples }) =>
+    examples.map((payload) => ({ guid: randomUUID(), event: name, payload: payload as Example["payload"] })),
   );
 }
 
@@ -98,15 +96,6 @@ async function sendAll(simulator: Simulator, queue: Example[]): Promise<number[]
 function shuffle<T>(items: T[], random: Random): T[] {
   const left = [...items];
   return Array.from(items, () => left.splice(random.below(left.length), 1)).flat();
-}
-
-/** What was rejected and never looked at, in this process and so in the app, until the test ends. */
-function watchRejections(): unknown[] {
-  const rejections: unknown[] = [];
-  const note = (reason: unknown) => void rejections.push(reason);
-  process.on("unhandledRejection", note);
-  onTestFinished(() => void process.off("unhandledRejection", note));
-  return rejections;
 }
 
 /** Waits until nothing is left to do; what was put off is due at once, as if its time had passed. */

@@ -185,6 +185,15 @@ describe("the webhook route", () => {
     },
   );
 
+  test("stores a delivery whose action PostgreSQL could not hold", async () => {
+    const { deliver } = await start();
+
+    const response = await deliver(JSON.stringify({ action: "a\0b" }), { "x-github-event": "star" });
+
+    expect(response.status).toBe(202);
+    expect(await deliveries()).toMatchObject([{ action: "a\uFFFDb" }]);
+  });
+
   test("writes no payload to the log, however well it goes", async () => {
     const { deliver, captured } = await start({ LOG_LEVEL: "trace" });
 

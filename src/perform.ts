@@ -52,8 +52,8 @@ export function createPerform(options: PerformOptions): Perform {
       async onSeen(seen) {
         await refreshRepository(connection.db, seen);
         if (seen.archived) return;
-        await reopenReports(connection.db, seen.id);
-        await reopenReplies(connection.db, seen.id, { age: "1 day" });
+        await reopenReports(connection.db, [seen.id]);
+        await reopenReplies(connection.db, [seen.id], { age: "1 day" });
       },
     });
     try {

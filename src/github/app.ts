@@ -1,4 +1,4 @@
-import { DeliveryPostponed, type HandleDelivery } from "../deliveries/inbox.ts";
+import { DeliveryPostponed, type HandleDelivery, PayloadUnusable } from "../deliveries/inbox.ts";
 import { DeliveryTaken } from "../deliveries/store.ts";
 import { HostUnavailable, RateLimited } from "../scan/source.ts";
 import {
@@ -74,6 +74,7 @@ function translate(error: unknown): unknown {
     return new DeliveryPostponed(error.message, { retryAt: error.resetAt, cause: error });
   if (error instanceof HostUnavailable)
     return new DeliveryPostponed(error.message, { retryAt: null, cause: error });
+  if (error instanceof RangeError) return new PayloadUnusable("(nested too deep)"); // the stack is used up
   return error;
 }
 

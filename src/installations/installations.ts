@@ -2,8 +2,8 @@ import { type Kysely, sql } from "kysely";
 import { notify } from "../database/notify.ts";
 import { dueNow } from "../database/schedule.ts";
 import type { Tables } from "../database/schema.ts";
+import { cancelRunsOf, requestBackgroundRuns } from "../runs/bulk.ts";
 import { DUE_CHANNEL } from "../runs/events.ts";
-import { cancelRunsOf, requestRun } from "../runs/queue.ts";
 import { reopenRefusedReplies, reopenReplies } from "../runs/replies.ts";
 import { reopenRefused, reopenReports } from "../runs/reporter.ts";
 
@@ -134,26 +134,42 @@ export async function lockInstallation(
     .executeTakeFirst();
 }
 
-/** Adds repositories that an installation's own list names, and asks a background run for each. */
+/** Adds repositories that an installation's own list names, and asks a background run for each that may change. */
 export async function addRepositories(
   trx: Kysely<Tables>,
   installationId: string,
-  options: { repositories: RepositoryFacts[]; delivery_guid: string | null },
+  { repositories, delivery_guid }: { repositories: RepositoryFacts[]; delivery_guid: string | null },
 ): Promise<void> {
-  // Sorted: two transactions that add the same repositories then never deadlock.
-  const sorted = options.repositories.toSorted((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
-  for (const facts of sorted) {
-    await upsertRepository(trx, installationId, facts, { confirmed: true });
-    await moveQueuedRun(trx, facts.id, installationId);
-    await reopenReports(trx, facts.id);
-    await reopenReplies(trx, facts.id, { age: "any" });
-    if (facts.archived) continue;
-    await requestRun(trx, {
-      repository_id: facts.id,
-      trigger: "install",
-      delivery_guid: options.delivery_guid,
-    });
-  }
+  if (repositories.length === 0) return;
+  const ids = repositories.map(({ id }) => id);
+  await upsertListed(trx, installationId, repositories);
+  await moveQueuedRuns(trx, ids, installationId);
+  await reopenReports(trx, ids);
+  await reopenReplies(trx, ids, { age: "any" });
+  const scanned = repositories.filter(({ archived }) => !archived).map(({ id }) => id);
+  await requestBackgroundRuns(trx, scanned, { trigger: "install", delivery_guid });
+}
+
+/** One statement for all, in the order of ids: two transactions that add the same repositories then never deadlock. */
+async function upsertListed(
+  trx: Kysely<Tables>,
+  installationId: string,
+  repositories: RepositoryFacts[],
+): Promise<void> {
+  const column = <Field extends keyof RepositoryFacts>(field: Field) =>
+    repositories.map((facts) => facts[field]);
+  await sql`
+    insert into repositories (id, installation_id, owner, name, private, archived, default_branch, confirmed)
+    select id, ${installationId}::bigint, owner, name, private, archived, default_branch, true
+    from unnest(${column("id")}::bigint[], ${column("owner")}::text[], ${column("name")}::text[],
+      ${column("private")}::boolean[], ${column("archived")}::boolean[], ${column("default_branch")}::text[])
+      as listed (id, owner, name, private, archived, default_branch)
+    order by id
+    on conflict (id) do update set
+      installation_id = excluded.installation_id, owner = excluded.owner, name = excluded.name,
+      private = excluded.private, archived = excluded.archived,
+      default_branch = coalesce(excluded.default_branch, repositories.default_branch),
+      confirmed = true, removed_at = null`.execute(trx);
 }
 
 /**
@@ -181,22 +197,21 @@ export async function retryRefused(trx: Kysely<Tables>, installationId: string):
     where installation_id = ${installationId} and removed_at is null and not archived
       and (select reason_code from runs where repository_id = r.id order by runs.id desc limit 1) = 'forbidden'
     order by r.id`.execute(trx);
-  for (const { id } of rows) await requestRun(trx, { repository_id: id, trigger: "schedule" });
-  return rows.length;
+  const ids = rows.map(({ id }) => id);
+  await requestBackgroundRuns(trx, ids, { trigger: "schedule" });
+  return ids.length;
 }
 
-/** A run that waits is claimed for the installation that has its repository now. */
-async function moveQueuedRun(
+/** Runs that wait are claimed for the installation that has their repositories now. */
+async function moveQueuedRuns(
   trx: Kysely<Tables>,
-  repositoryId: string,
+  repositoryIds: string[],
   installationId: string,
 ): Promise<void> {
-  await trx
-    .updateTable("runs")
-    .set({ installation_id: installationId })
-    .where("repository_id", "=", repositoryId)
-    .where("state", "=", "queued")
-    .execute();
+  await sql`
+    update runs set installation_id = ${installationId}
+    where repository_id = any(${repositoryIds}::bigint[]) and state = 'queued'
+      and installation_id <> ${installationId}`.execute(trx);
 }
 
 /**
@@ -216,7 +231,7 @@ export async function noteRepository(
     .executeTakeFirst();
   if (known && isUpToDate(known, facts)) return { removed: known.removed_at !== null };
   if (!known) await dueNow(trx, scheduleOf(installationId));
-  return await upsertRepository(trx, installationId, facts, { confirmed: false });
+  return await upsertNoted(trx, installationId, facts);
 }
 
 function isUpToDate(known: Omit<RepositoryFacts, "id">, facts: RepositoryFacts): boolean {
@@ -229,23 +244,21 @@ function isUpToDate(known: Omit<RepositoryFacts, "id">, facts: RepositoryFacts):
   );
 }
 
-async function upsertRepository(
+async function upsertNoted(
   trx: Kysely<Tables>,
   installationId: string,
   facts: RepositoryFacts,
-  { confirmed }: { confirmed: boolean },
 ): Promise<{ removed: boolean }> {
   const row = await trx
     .insertInto("repositories")
-    .values({ ...facts, installation_id: installationId, confirmed })
+    .values({ ...facts, installation_id: installationId, confirmed: false })
     .onConflict((conflict) =>
       conflict.column("id").doUpdateSet({
         owner: facts.owner,
         name: facts.name,
-        private: confirmed ? facts.private : sql<boolean>`repositories.private or excluded.private`,
+        private: sql<boolean>`repositories.private or excluded.private`,
         archived: facts.archived,
         default_branch: sql`coalesce(excluded.default_branch, repositories.default_branch)`,
-        ...(confirmed && { installation_id: installationId, confirmed: true, removed_at: null }),
       }),
     )
     .returning("removed_at")
@@ -286,8 +299,8 @@ export async function removeRepositories(
     .where("removed_at", "is", null)
     .returning("id")
     .execute();
-  for (const { id } of removed.toSorted((a, b) => Number(BigInt(a.id) - BigInt(b.id))))
-    await cancelRunsOf(trx, id, why);
+  const ids = removed.map(({ id }) => id);
+  await cancelRunsOf(trx, ids, why);
 }
 
 /** An uninstalled App: everything of the installation is hidden at once. */

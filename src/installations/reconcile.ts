@@ -3,7 +3,8 @@ import { readClock } from "../database/clock.ts";
 import { type Connection, transaction } from "../database/connect.ts";
 import { dueNow, endSchedule } from "../database/schedule.ts";
 import type { Tables } from "../database/schema.ts";
-import { pauseFor, requestRun } from "../runs/queue.ts";
+import { requestBackgroundRuns } from "../runs/bulk.ts";
+import { pauseFor } from "../runs/queue.ts";
 import { RateLimited, SourceError } from "../scan/source.ts";
 import type { Directory, HeadQuestion, ListedHead } from "./directory.ts";
 import {
@@ -227,19 +228,15 @@ function isBehind(repository: Candidate, head: ListedHead | undefined): boolean 
   return head.sha !== indexed_commit || indexed_branch !== (branch ?? head.default_branch);
 }
 
-/** Sorted by id, as everywhere where many repositories are locked. */
 async function requestEach(
   trx: Kysely<Tables>,
   late: Candidate[],
   heads: Map<string, ListedHead>,
 ): Promise<number> {
-  let asked = 0;
-  for (const { id } of late) {
-    if (await isSeenTo(trx, id, heads.get(id)?.sha ?? null)) continue;
-    await requestRun(trx, { repository_id: id, trigger: "schedule" });
-    asked += 1;
-  }
-  return asked;
+  const ids: string[] = [];
+  for (const { id } of late) if (!(await isSeenTo(trx, id, heads.get(id)?.sha ?? null))) ids.push(id);
+  await requestBackgroundRuns(trx, ids, { trigger: "schedule" });
+  return ids.length;
 }
 
 /** Whether a run is at this commit already, or failed on it not long ago. */

@@ -584,25 +584,6 @@ export async function cancelRun(
   return "running";
 }
 
-/** Cancels whatever waits or runs for a repository that was taken from us; `why` is for its log. */
-export async function cancelRunsOf(
-  trx: Kysely<Tables>,
-  repositoryId: string,
-  why: string | null = null,
-): Promise<void> {
-  const runs = await trx
-    .selectFrom("runs")
-    .select("id")
-    .where("repository_id", "=", repositoryId)
-    .where("state", "in", ["queued", "running"])
-    .orderBy("id")
-    .execute();
-  for (const run of runs) {
-    if (why !== null) await appendEvent(trx, run.id, { level: "warn", kind: "access.lost", message: why });
-    await cancelRun(trx, run.id, null);
-  }
-}
-
 /**
  * Holds an installation's runs until a limit of GitHub's ends, or its background runs alone where the rest of the budget
  * is kept for others. Called in the transaction that releases the run that met it.

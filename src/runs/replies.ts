@@ -179,13 +179,13 @@ async function update(
  */
 export async function reopenReplies(
   trx: Kysely<Tables>,
-  repositoryId: string,
+  repositoryIds: string[],
   { age }: { age: "1 day" | "any" },
 ): Promise<void> {
   await trx
     .updateTable("run_requests")
     .set({ reply_state: "open", reply_error: null, reply_not_before: sql<Date>`clock_timestamp()` })
-    .where("repository_id", "=", repositoryId)
+    .where(sql<boolean>`repository_id = any(${repositoryIds}::bigint[])`)
     .where("reply_state", "=", "unreachable")
     .$if(age !== "any", (query) =>
       query.where(sql<boolean>`created_at > clock_timestamp() - ${age}::interval`),
@@ -195,12 +195,13 @@ export async function reopenReplies(
 
 /** The owner granted a permission: who could not be answered for want of it is answered now. */
 export async function reopenRefusedReplies(trx: Kysely<Tables>, installationId: string): Promise<void> {
-  const { rows } = await sql<{ id: string }>`
-    select id from repositories where installation_id = ${installationId}
-      and exists (select from run_requests where repository_id = repositories.id and reply_state = 'unreachable')`.execute(
-    trx,
-  );
-  for (const { id } of rows) await reopenReplies(trx, id, { age: "any" });
+  const repositories = await trx
+    .selectFrom("repositories")
+    .select("id")
+    .where("installation_id", "=", installationId)
+    .execute();
+  const ids = repositories.map(({ id }) => id);
+  await reopenReplies(trx, ids, { age: "any" });
 }
 
 /** Records a comment that leads to no run, so that its author is answered all the same. */

@@ -317,8 +317,9 @@ export async function reopenRefused(trx: Kysely<Tables>, installationId: string)
 }
 
 /** Access has come back: reports that were closed for want of it are tried again. */
-export async function reopenReports(trx: Kysely<Tables>, repositoryId: string): Promise<void> {
+export async function reopenReports(trx: Kysely<Tables>, repositoryIds: string[]): Promise<void> {
   await sql`
     update check_reports set state = 'open', may_reopen = false, not_before = clock_timestamp(), error = null
-    where may_reopen and run_id in (select id from runs where repository_id = ${repositoryId})`.execute(trx);
+    where may_reopen and run_id in (
+      select id from runs where repository_id = any(${repositoryIds}::bigint[]))`.execute(trx);
 }

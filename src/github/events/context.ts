@@ -30,10 +30,23 @@ export async function settleDelivery(
   guid: string,
   write: (trx: Kysely<Tables>) => Promise<string>,
 ): Promise<void> {
-  await transaction(connection, async ({ trx }) => {
-    const outcome = await write(trx);
-    await markHandled(trx, guid, outcome);
-  });
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await transaction(connection, async ({ trx }) => {
+        const outcome = await write(trx);
+        await markHandled(trx, guid, outcome);
+      });
+    } catch (error) {
+      if (!isDeadlock(error) || attempt === DEADLOCK_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** PostgreSQL ends one of two transactions that wait for each other; the other has gone on when this one comes again. */
+const DEADLOCK_ATTEMPTS = 3;
+
+function isDeadlock(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "40P01";
 }
 
 /** Where an event happened, as it says itself. */

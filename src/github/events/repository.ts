@@ -68,8 +68,8 @@ export function onArchived(context: EventContext): void {
   context.github.probot.on(["repository.archived", "repository.unarchived"], async ({ id, payload }) => {
     const follow: Follow = async (trx, { id: repository_id, archived }) => {
       if (archived) return "Archived: its index is kept as it is.";
-      await reopenReports(trx, repository_id);
-      await reopenReplies(trx, repository_id, { age: "any" });
+      await reopenReports(trx, [repository_id]);
+      await reopenReplies(trx, [repository_id], { age: "any" });
       const asked = await requestRun(trx, { repository_id, trigger: "schedule", delivery_guid: id });
       return `Run ${asked.run_id} (${asked.outcome}): it is not archived any more.`;
     };

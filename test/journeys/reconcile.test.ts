@@ -78,6 +78,36 @@ describe("without a single webhook", () => {
     await journey.expectTruth();
   });
 
+  test("a push to a configured branch is found, and a change of the configuration itself", async () => {
+    const journey = await startJourney(database, {
+      environment: ON,
+      files: { ".github/repodex.yml": "branch: next\n", "a.txt": "a\n" },
+    });
+    const { git, repositoryId } = journey;
+    const next = async (sha: string) => await git.git("update-ref", "refs/heads/next", sha);
+    const indexed = async () => {
+      const { data } = await journey.get<{ data: { id: string; indexed: { commit: string } | null }[] }>(
+        "/api/v1/repositories",
+      );
+      return data.find(({ id }) => id === String(repositoryId))?.indexed?.commit;
+    };
+    const first = await git.head();
+    await next(first);
+    await until(async () => (await indexed()) === first, { what: "the first commit", timeoutMs: 30_000 });
+    await journey.untilStill();
+
+    const tree = await git.git("rev-parse", `${first}^{tree}`);
+    const pushed = await git.git("commit-tree", tree, "-p", first, "-m", "next");
+    await next(pushed);
+    await reconcile(scheduleOf(journey));
+    await until(async () => (await indexed()) === pushed, { what: "the configured branch's commit" });
+    await journey.untilStill();
+
+    const back = await git.commit({ ".github/repodex.yml": "branch: main\n" });
+    await reconcile(scheduleOf(journey));
+    await until(async () => (await indexed()) === back, { what: "the other branch's commit" });
+  });
+
   test("renaming, hiding, adding, removing, suspending and uninstalling are found", async () => {
     const journey = await startJourney(database, { environment: ON });
     const { simulator, installationId, repositoryId, git, repository } = journey;

@@ -45,7 +45,7 @@ export async function openArena(
 ): Promise<Arena> {
   const journey = await startJourney(database, {
     environment: { RUN_SLOTS: String(AT_ONCE), LEASE_SECONDS, ...environment },
-    simulator: { validate: false, ...simulator },
+    simulator: { violationsExpected: true, ...simulator },
   });
   let met = 0;
   const queue = new PQueue({ concurrency: AT_ONCE });

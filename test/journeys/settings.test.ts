@@ -610,7 +610,7 @@ test("a scan that fails after it has read the configuration ends right at its ne
 
   await push(journey, { [SETTINGS]: "branch: release\nexclude: [docs/]\n" });
 
-  expect((await lastRun(journey)).failures).toBeGreaterThan(0);
+  expect((await lastRun(journey)).epoch).toBeGreaterThan(1);
   await expectIndex(journey, release);
   expect(await states()).toMatchObject({ "docs/guide.md": "excluded", VERSION: "indexed" });
 });

@@ -28,6 +28,7 @@ async function startFirst(
   const DATA_DIR = path.join(await mkdtemp(path.join(tmpdir(), "setup-")), "data");
   onTestFinished(() => rm(path.dirname(DATA_DIR), { recursive: true }));
   const environment = {
+    RECONCILE_SECONDS: "0",
     GHE_HOST,
     GHE_PROTOCOL,
     DATA_DIR,

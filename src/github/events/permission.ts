@@ -1,23 +1,16 @@
 import { bounded, type GitHub } from "../client.ts";
 import { translateError } from "../errors.ts";
 import type { Origin } from "./context.ts";
+import { readerOf } from "./repository-state.ts";
 
 /**
  * Whether a person may start a scan: write access, asked of GitHub each time, since an author's association says
  * nothing of it. GitHub's `permission` folds maintain into write and triage into read. Null where GitHub does not show
  * the repository: that says nothing of the person.
  */
-export async function mayRescan(
-  github: GitHub,
-  { installationId, facts }: Origin,
-  login: string,
-): Promise<boolean | null> {
-  const octokit = github.as({
-    installationId,
-    repositoryId: facts.id,
-    permissions: { metadata: "read" },
-    background: false,
-  });
+export async function mayRescan(github: GitHub, origin: Origin, login: string): Promise<boolean | null> {
+  const { facts } = origin;
+  const octokit = readerOf(github, origin);
   try {
     const { data } = await octokit.rest.repos.getCollaboratorPermissionLevel({
       owner: facts.owner,

@@ -1,5 +1,5 @@
 import type { RepositoryFacts } from "../../installations/installations.ts";
-import { bounded, type GitHub } from "../client.ts";
+import { bounded, type GitHub, type Octokit } from "../client.ts";
 import { translateError } from "../errors.ts";
 import type { Origin } from "./context.ts";
 import { repositoryFacts } from "./facts.ts";
@@ -8,16 +8,9 @@ import { repositoryFacts } from "./facts.ts";
  * What GitHub says of an event's repository now, since events come late and in any order; null where it does not show
  * it to the installation, or shows another one under that name.
  */
-export async function readRepository(
-  github: GitHub,
-  { installationId, facts }: Origin,
-): Promise<RepositoryFacts | null> {
-  const octokit = github.as({
-    installationId,
-    repositoryId: facts.id,
-    permissions: { metadata: "read" },
-    background: false,
-  });
+export async function readRepository(github: GitHub, origin: Origin): Promise<RepositoryFacts | null> {
+  const { facts } = origin;
+  const octokit = readerOf(github, origin);
   try {
     const { data } = await octokit.rest.repos.get({
       owner: facts.owner,
@@ -30,4 +23,14 @@ export async function readRepository(
     if (translated.code === "not_found" || translated.code === "uninstalled") return null;
     throw translated;
   }
+}
+
+/** Reads what GitHub says of an event's repository, beside its contents. */
+export function readerOf(github: GitHub, { installationId, facts }: Origin): Octokit {
+  return github.as({
+    installationId,
+    repositoryId: facts.id,
+    permissions: { metadata: "read" },
+    background: false,
+  });
 }

@@ -352,6 +352,26 @@ describe("events in any order", () => {
     });
   });
 
+  test("a list that was read before a removal adds nothing back", async () => {
+    const journey = await startIndexed();
+    const { simulator, installationId, repositoryId } = journey;
+    simulator.fault({
+      route: "/installation/repositories",
+      meanwhileAfterBytes: 10, // by then the answer is made
+      async meanwhile() {
+        simulator.removeRepository(repositoryId);
+        await simulator.deliverRepositoriesRemoved(installationId, [repositoryId]);
+        await until(async () => (await shown(journey)) === null, { what: "it to be hidden" });
+      },
+    });
+
+    await simulator.deliverInstallationCreated(installationId);
+    await untilSettled();
+
+    expect(await shown(journey)).toBeNull();
+    expect(await runs()).toEqual([["install", "succeeded"]]);
+  });
+
   test("a push from before does not show what was made private since", async () => {
     const journey = await startIndexed();
     const { simulator, repositoryId } = journey;

@@ -6,7 +6,13 @@ import type { Perform } from "../../src/runs/execute.ts";
 import { cancelRun, finishRun } from "../../src/runs/queue.ts";
 import type { RunTimings } from "../../src/runs/run.ts";
 import { Worker, type WorkerOptions } from "../../src/runs/worker.ts";
-import { HeadMoved, RateLimited, SourceError } from "../../src/scan/source.ts";
+import {
+  BudgetReserved,
+  HeadMoved,
+  HostUnavailable,
+  RateLimited,
+  SourceError,
+} from "../../src/scan/source.ts";
 import { useDatabase } from "../support/database.ts";
 import { readRow, request, seedRepository } from "../support/seed.ts";
 import { until } from "../support/wait.ts";
@@ -52,6 +58,16 @@ async function untilState(runId: string, state: string) {
   );
 }
 
+async function untilRow(runId: string, probe: (row: Awaited<ReturnType<typeof readRow>>) => boolean) {
+  return await until(
+    async () => {
+      const row = await readRow(database.db, runId);
+      return probe(row) ? row : null;
+    },
+    { what: `run ${runId} to be otherwise` },
+  );
+}
+
 beforeEach(() => seedRepository(database.db));
 afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.stop()));
@@ -64,6 +80,52 @@ describe("a worker", () => {
     const { run_id } = await request(database.connection);
 
     expect(await untilState(run_id, "succeeded")).toMatchObject({ epoch: 1, failures: 0, worker: null });
+  });
+
+  test("keeps what is left of a budget for pushes: background runs wait, and one that a push joins does not", async () => {
+    const until = new Date(Date.now() + 3_600_000);
+    let reserved = true;
+    const perform: Perform = async (run, tools) => {
+      if (reserved) throw new BudgetReserved(until);
+      await succeed(run, tools);
+    };
+    await seedRepository(database.db, { id: "200" });
+    const [first, second] = [
+      await request(database.connection, { trigger: "schedule" }),
+      await request(database.connection, { repository_id: "200", trigger: "install" }),
+    ];
+    startWorker(perform, { pollMs: 100, slots: 1 });
+    const waiting = await untilRow(first.run_id, ({ wait_reason }) => wait_reason !== null);
+    reserved = false;
+
+    const joined = await request(database.connection, { repository_id: "200", trigger: "push" });
+    await untilState(second.run_id, "succeeded");
+
+    expect(joined).toMatchObject({ run_id: second.run_id, outcome: "joined" });
+    expect(waiting).toMatchObject({ state: "queued", failures: 0 });
+    expect(waiting.wait_reason).toMatch(/kept for pushes and commands until \d\d:\d\d UTC/);
+    expect(await readRow(database.db, first.run_id)).toMatchObject({ state: "queued", epoch: 1 });
+    const again = await request(database.connection, { trigger: "push" });
+    expect(again.outcome).toBe("joined");
+    await untilState(first.run_id, "succeeded");
+  });
+
+  test("waits out an outage without an attempt, and not for ever", async () => {
+    const away = new HostUnavailable("github_error", "GitHub answered 502 when asked to list the files.");
+    const { run_id } = await request(database.connection);
+    startWorker(async () => {
+      throw away;
+    });
+    const waiting = await untilRow(run_id, ({ outages }) => outages > 0);
+
+    await database.db
+      .updateTable("runs")
+      .set({ outages: 150, failures: 4, not_before: new Date() })
+      .execute();
+    const ended = await untilState(run_id, "failed");
+
+    expect(waiting).toMatchObject({ state: "queued", failures: 0, wait_reason: away.message });
+    expect(ended).toMatchObject({ reason_code: "github_error", reason: away.message });
   });
 
   test("finds by its poll what no notification told of", async () => {

@@ -40,4 +40,8 @@ create table write_allowances (
   counted_at timestamptz not null default clock_timestamp(),
   not_before timestamptz not null default '-infinity'  -- a second after the last write, or when GitHub said
 );
+
+-- What was told of them since some moment, and what a purge takes along.
+create index deliveries_of_installation on deliveries (installation_id, received_at);
+create index deliveries_of_repository on deliveries (repository_id, received_at);
 create index repositories_removed on repositories (removed_at) where removed_at is not null;

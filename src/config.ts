@@ -71,7 +71,13 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const faults: string[] = [];
   const settings = readSettings(env, faults);
   const stored = hasCredentials(env) ? {} : readStoredCredentials(settings.dataDir, faults);
+  const before = faults.length;
   const credentials = stored && readCredentials({ ...env, ...stored }, faults);
+  const file = credentialsFile(settings.dataDir);
+  if (faults.length > before && hasCredentials(env) && existsSync(file))
+    faults.push(
+      `${file} is left alone, since the environment sets some of the credentials: set all or none of them.`,
+    );
   const publicUrl = settings.publicUrl ?? readPublicUrl({ ...stored }, faults);
   if (!credentials || faults.length > 0) throw new ConfigError(faults);
   return Object.freeze({ ...settings, ...credentials, publicUrl });

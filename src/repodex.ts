@@ -35,7 +35,7 @@ const RETRY_BASE_MS = 1_000;
 const PARSE_THREADS = Math.max(1, Math.min(2, availableParallelism() - 1));
 /** Each slot may hold a transaction and a beat; the loops and the pages need some beside. */
 const CONNECTIONS_BESIDE_SLOTS = 16;
-/** What the embedded server must have beyond that: five listeners, migrations, a person with psql, a second process. */
+/** What the embedded server must have beyond that: six listeners, migrations, a person with psql, a second process. */
 const CONNECTIONS_SPARE = 40;
 
 export interface Repodex {

@@ -161,7 +161,10 @@ describe("stored credentials", () => {
     expect(readConfig({ ...enough, DATA_DIR })).toMatchObject({ appId: "12", publicUrl: null });
     for (const name of ["APP_ID", "PRIVATE_KEY", "WEBHOOK_SECRET"] as const) {
       const some = { DATA_DIR, [name]: enough[name] };
-      expect(faultsOf(some), name).toHaveLength(2);
+      expect(faultsOf(some), name).toHaveLength(3);
+      expect(faultsOf(some).at(-1), name).toMatch(
+        /github-app\.json is left alone, .*: set all or none of them\.$/,
+      );
       expect(readSetupConfig(some), name).toBeNull();
     }
   });

@@ -14,7 +14,7 @@ export function createDirectory(github: GitHub): Directory {
     readInstallation: (id) => readInstallation(github, id),
     listRepositories: (installationId, options) => listRepositories(github, installationId, options),
     readHeads: (installationId, repositories, signal) =>
-      readHeads(readerOf(github, installationId, { background: true }), repositories, signal),
+      readHeads(headReaderOf(github, installationId), repositories, signal),
     listFailedDeliveries: (since, signal) => listFailedDeliveries(github, { since, signal }),
     async redeliver(id, signal) {
       const octokit = await github.asApp();
@@ -29,8 +29,13 @@ export function createDirectory(github: GitHub): Directory {
 }
 
 function readerOf(github: GitHub, installationId: string, { background }: { background: boolean }): Octokit {
+  return github.as({ installationId, repositoryId: null, permissions: { metadata: "read" }, background });
+}
+
+/** Commits are contents, also where only their names are asked for. */
+function headReaderOf(github: GitHub, installationId: string): Octokit {
   const permissions = { metadata: "read", contents: "read" } as const;
-  return github.as({ installationId, repositoryId: null, permissions, background });
+  return github.as({ installationId, repositoryId: null, permissions, background: true });
 }
 
 async function inWords<T>(doing: string, request: () => Promise<T>): Promise<T> {
@@ -158,10 +163,11 @@ async function askGraphql<T>(octokit: Octokit, query: string, signal: AbortSigna
   try {
     return await octokit.graphql<T>(query, { request: bounded(signal) });
   } catch (error) {
-    const partial = error instanceof Error && error.name === "GraphqlResponseError" && "errors" in error;
-    const errors = partial ? (error.errors as { type?: string }[]) : [];
-    const onlyMissing = errors.length > 0 && errors.every(({ type }) => type === "NOT_FOUND");
-    if (onlyMissing && error instanceof Error && "data" in error && error.data) return error.data as T;
+    const answered = error instanceof Error && error.name === "GraphqlResponseError" && "errors" in error;
+    const limited =
+      answered && (error.errors as { type?: string }[]).some(({ type }) => type === "RATE_LIMITED");
+    // Some repositories may be refused, or gone: the others' heads are told beside that.
+    if (answered && !limited && "data" in error && error.data) return error.data as T;
     throw translateError(error, "compare the newest commits");
   }
 }

@@ -151,7 +151,7 @@ async function findReply(octokit: Octokit, reply: RescanReply, signal: AbortSign
     });
     return { items: data, headers };
   });
-  const found = comments.find((comment) => comment.body?.includes(markerOf(reply)));
+  const found = comments.find(({ body, user }) => user?.type === "Bot" && body?.includes(markerOf(reply)));
   return found ? String(found.id) : null;
 }
 

@@ -29,14 +29,8 @@ export interface RepositoryFacts {
   default_branch: string | null;
 }
 
-/**
- * Records an installation that GitHub has just told us of first hand: it is there, whatever we thought. Only GitHub's
- * own list says whether it is suspended.
- */
-export async function confirmInstallation(
-  trx: Kysely<Tables>,
-  facts: InstallationFacts | ListedInstallation,
-): Promise<void> {
+/** Records an installation that GitHub has just told us of first hand: it is there, whatever we thought. */
+export async function confirmInstallation(trx: Kysely<Tables>, facts: InstallationFacts): Promise<void> {
   await trx
     .insertInto("installations")
     .values({ ...facts, confirmed: true })
@@ -46,7 +40,6 @@ export async function confirmInstallation(
         account_login: facts.account_login,
         confirmed: true,
         removed_at: null,
-        ...("suspended_at" in facts && { suspended_at: facts.suspended_at }),
       }),
     )
     .execute();
@@ -63,6 +56,14 @@ export async function setSuspended(trx: Kysely<Tables>, id: string, suspended: b
     .where("id", "=", id)
     .execute();
   if (suspended) return;
+  const repositories = await trx
+    .selectFrom("repositories")
+    .select("id")
+    .where("installation_id", "=", id)
+    .execute();
+  const ids = repositories.map((repository) => repository.id);
+  await reopenReports(trx, ids);
+  await reopenReplies(trx, ids, { age: "any" });
   await dueNow(trx, scheduleOf(id));
   await notify(trx, DUE_CHANNEL);
 }
@@ -119,6 +120,11 @@ export async function noteInstallation(
   await dueNow(trx, scheduleOf(facts.id)); // it is only hearsay until GitHub's list says so
   const noted = await read();
   return { removed: noted?.removed_at != null };
+}
+
+/** Keeps an installation as it is until the transaction ends; taken before anything of its repositories is locked. */
+export async function holdInstallation(trx: Kysely<Tables>, id: string): Promise<void> {
+  await trx.selectFrom("installations").select("id").where("id", "=", id).forShare().execute();
 }
 
 /** Holds an installation until the transaction ends: what is added to it and removed from it happens in turn. */
@@ -215,55 +221,38 @@ async function moveQueuedRuns(
 }
 
 /**
- * Makes sure that an event's repository is known, by its numeric id, and up to date in name. Never brings back one
- * that was removed, nor makes a private one public: an event may be late. Answers whether it may be read. Where nothing
- * is new its row is not touched: a scan that publishes holds it.
+ * Makes sure that an event's repository is known, by its numeric id. Never brings back one that was removed, nor changes
+ * a known one beyond making it private: an event may be late. What it says otherwise is looked for in GitHub's own list.
+ * Answers whether the repository may be read. Where nothing is new its row is not touched: a scan that publishes holds it.
  */
 export async function noteRepository(
   trx: Kysely<Tables>,
   installationId: string,
   facts: RepositoryFacts,
 ): Promise<{ removed: boolean }> {
+  await trx
+    .insertInto("repositories")
+    .values({ ...facts, installation_id: installationId, confirmed: false })
+    .onConflict((conflict) => conflict.column("id").doNothing())
+    .execute();
   const known = await trx
     .selectFrom("repositories")
-    .select(["owner", "name", "private", "archived", "default_branch", "removed_at"])
+    .select(["owner", "name", "private", "archived", "default_branch", "confirmed", "removed_at"])
     .where("id", "=", facts.id)
-    .executeTakeFirst();
-  if (known && isUpToDate(known, facts)) return { removed: known.removed_at !== null };
-  if (!known) await dueNow(trx, scheduleOf(installationId));
-  return await upsertNoted(trx, installationId, facts);
+    .executeTakeFirstOrThrow();
+  if (facts.private && !known.private) await makePrivate(trx, facts.id);
+  if (!known.confirmed || !isUpToDate(known, facts)) await dueNow(trx, scheduleOf(installationId));
+  return { removed: known.removed_at !== null };
 }
 
 function isUpToDate(known: Omit<RepositoryFacts, "id">, facts: RepositoryFacts): boolean {
   return (
     known.owner === facts.owner &&
     known.name === facts.name &&
-    (known.private || !facts.private) &&
+    known.private === facts.private &&
     known.archived === facts.archived &&
     known.default_branch === (facts.default_branch ?? known.default_branch)
   );
-}
-
-async function upsertNoted(
-  trx: Kysely<Tables>,
-  installationId: string,
-  facts: RepositoryFacts,
-): Promise<{ removed: boolean }> {
-  const row = await trx
-    .insertInto("repositories")
-    .values({ ...facts, installation_id: installationId, confirmed: false })
-    .onConflict((conflict) =>
-      conflict.column("id").doUpdateSet({
-        owner: facts.owner,
-        name: facts.name,
-        private: sql<boolean>`repositories.private or excluded.private`,
-        archived: facts.archived,
-        default_branch: sql`coalesce(excluded.default_branch, repositories.default_branch)`,
-      }),
-    )
-    .returning("removed_at")
-    .executeTakeFirstOrThrow();
-  return { removed: row.removed_at !== null };
 }
 
 /** Hides a repository from those who may not see private ones, at once and whatever else follows. */

@@ -5,11 +5,14 @@ import { dueNow, endSchedule } from "../database/schedule.ts";
 import type { Tables } from "../database/schema.ts";
 import { requestBackgroundRuns } from "../runs/bulk.ts";
 import { pauseFor } from "../runs/queue.ts";
+import { reopenReplies } from "../runs/replies.ts";
+import { reopenReports } from "../runs/reporter.ts";
 import { RateLimited, SourceError } from "../scan/source.ts";
 import type { Directory, HeadQuestion, ListedHead } from "./directory.ts";
 import {
   addRepositories,
   confirmInstallation,
+  holdInstallation,
   lockInstallation,
   type RepositoryFacts,
   refreshRepository,
@@ -42,7 +45,7 @@ export async function reconcileInstallations(options: ReconcileOptions): Promise
   const isListed = new Set(listed.map(({ id }) => id));
   const known = await connection.db
     .selectFrom("installations")
-    .select("id")
+    .select(["id", "suspended_at"])
     .where("removed_at", "is", null)
     .execute();
   let gone = 0;
@@ -51,10 +54,13 @@ export async function reconcileInstallations(options: ReconcileOptions): Promise
     await transaction(connection, ({ trx }) => forgetInstallation(trx, id));
     gone += 1;
   }
-  for (const facts of listed) {
+  const suspended = new Map(known.map(({ id, suspended_at }) => [id, suspended_at !== null]));
+  for (const { suspended_at, ...facts } of listed) {
     await transaction(connection, async ({ trx }) => {
-      if (await isToldSince(trx, { installation_id: facts.id, since, what: "removed" })) return;
+      if (await isToldSince(trx, { installation_id: facts.id, since, what: "anything" })) return;
       await confirmInstallation(trx, facts);
+      const isSuspended = suspended_at !== null;
+      if (isSuspended !== (suspended.get(facts.id) ?? false)) await setSuspended(trx, facts.id, isSuspended);
       await dueNow(trx, scheduleOf(facts.id));
     });
   }
@@ -126,19 +132,36 @@ async function addMissing(installationId: string, { connection, listed, since }:
   }
   for (const facts of listed) {
     const before = known.get(facts.id);
-    if (before && differs(before, facts)) await refreshRepository(connection.db, facts);
+    if (!before || !differs(before, facts)) continue;
+    await transaction(connection, ({ trx }) => refreshListed(trx, installationId, { before, facts, since }));
   }
   return added;
 }
 
-/** Adds those that no event has added in the meantime; none if one has taken some away. */
+/** What a list says of a known repository, unless an event has said something of it since. */
+async function refreshListed(
+  trx: Kysely<Tables>,
+  installationId: string,
+  { before, facts, since }: { before: Known; facts: RepositoryFacts; since: Date },
+): Promise<void> {
+  const told = { installation_id: installationId, repository_ids: [facts.id], since };
+  if (await isToldSince(trx, { ...told, what: "anything" })) return;
+  await refreshRepository(trx, facts);
+  if (!before.archived || facts.archived) return;
+  await reopenReports(trx, [facts.id]);
+  await reopenReplies(trx, [facts.id], { age: "any" });
+}
+
+/** Adds those that are still not known; none if an event has said something of them or their installation since. */
 async function addSome(
   trx: Kysely<Tables>,
   installationId: string,
   { some, since }: { some: RepositoryFacts[]; since: Date },
 ): Promise<number> {
-  await lockInstallation(trx, installationId);
-  if (await isToldSince(trx, { installation_id: installationId, since, what: "removed" })) return 0;
+  const installation = await lockInstallation(trx, installationId);
+  if (!installation || installation.removed_at !== null) return 0;
+  const told = { installation_id: installationId, repository_ids: some.map(({ id }) => id), since };
+  if (await isToldSince(trx, { ...told, what: "anything" })) return 0;
   const known = await readKnown(trx, installationId);
   const repositories = some.filter(({ id }) => !known.has(id));
   await addRepositories(trx, installationId, { repositories, delivery_guid: null });
@@ -183,7 +206,7 @@ async function removeAbsent(
   const isThere = new Set(again.map(({ id }) => id));
   const gone = absent.filter((id) => !isThere.has(id));
   return await transaction(connection, async ({ trx }) => {
-    if (await isToldSince(trx, { installation_id: installationId, since, what: "added" })) return 0;
+    if (await isToldSince(trx, { installation_id: installationId, since, what: "anything" })) return 0;
     await removeRepositories(trx, installationId, gone, "GitHub no longer lists the repository for Repodex.");
     return gone.length;
   });
@@ -192,8 +215,9 @@ async function removeAbsent(
 interface Candidate extends HeadQuestion {
   indexed_commit: string | null;
   indexed_branch: string | null;
-  /** The commit of the default branch at which the configuration was read. */
+  /** The commit of the default branch at which the configuration was read; null where it is to be read anew. */
   settings_commit: string | null;
+  scanned_lately: boolean;
 }
 
 /** Asks a run for each repository whose head is not what is indexed; answers how many. */
@@ -202,7 +226,9 @@ async function requestBehind(
   { connection, directory, signal }: ReconcileOptions,
 ): Promise<number> {
   const { rows } = await sql<Candidate>`
-    select id, owner, name, settings->>'branch' as branch, indexed_commit, indexed_branch, settings_commit
+    select id, owner, name, settings->>'branch' as branch, indexed_commit, indexed_branch, settings_commit,
+      exists (select from runs where repository_id = r.id
+        and finished_at > clock_timestamp() - ${RETRY_FAILED}::interval) as scanned_lately
     from repositories r
     where installation_id = ${installationId} and removed_at is null and confirmed and not archived
       and not exists (select from runs where repository_id = r.id and state = 'queued')
@@ -215,15 +241,19 @@ async function requestBehind(
     );
     const late = some.filter((repository) => isBehind(repository, heads.get(repository.id)));
     if (late.length === 0) continue;
-    behind += await transaction(connection, ({ trx }) => requestEach(trx, late, heads));
+    behind += await transaction(connection, async ({ trx }) => {
+      await holdInstallation(trx, installationId);
+      return await requestEach(trx, late, heads);
+    });
   }
   return behind;
 }
 
 function isBehind(repository: Candidate, head: ListedHead | undefined): boolean {
-  const { branch, indexed_commit, indexed_branch, settings_commit } = repository;
+  const { branch, indexed_commit, indexed_branch, settings_commit, scanned_lately } = repository;
   if (!head) return false; // not shown: the next list says whether it is gone
-  if (branch !== null && head.default_sha !== settings_commit) return true;
+  const isRead = settings_commit === null ? scanned_lately : head.default_sha === settings_commit;
+  if (branch !== null && !isRead) return true;
   if (head.sha === null) return indexed_commit !== null;
   return head.sha !== indexed_commit || indexed_branch !== (branch ?? head.default_branch);
 }

@@ -1,6 +1,8 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Kysely, sql } from "kysely";
 import type { Connection } from "../database/connect.ts";
 import type { Tables } from "../database/schema.ts";
+import { HostUnavailable, RateLimited } from "../scan/source.ts";
 import type { Directory, FailedDelivery } from "./directory.ts";
 
 /** docs.github.com, "Redelivering webhooks": deliveries of the last three days can be sent again. */
@@ -8,7 +10,9 @@ const REDELIVERABLE_MS = 3 * 24 * 60 * 60_000;
 /** Asked so often without success, a delivery is left to reconciling. */
 const MAX_TIMES = 5;
 /** Bounds one sweep; the rest follows with the next. */
-const MAX_AT_ONCE = 500;
+const MAX_AT_ONCE = 200;
+/** docs.github.com, "Rate limits for the REST API": 900 points a minute, of which a write takes five. */
+const SPACING_MS = 400;
 
 /**
  * Finds the deliveries that GitHub could not hand over and that never reached us, and asks for each to be sent again,
@@ -27,8 +31,14 @@ export async function redeliverFailed({
   const asked = await chooseUnknown(db, failed);
   let sent = 0;
   for (const { id, guid } of asked.slice(0, MAX_AT_ONCE)) {
+    if (sent > 0) await delay(SPACING_MS, undefined, { signal });
     await noteAsked(db, guid); // before: one that cannot be sent again must not be asked for without end
-    await directory.redeliver(id, signal);
+    try {
+      await directory.redeliver(id, signal);
+    } catch (error) {
+      if (error instanceof RateLimited || error instanceof HostUnavailable) await forgetAsked(db, guid);
+      throw error;
+    }
     sent += 1;
   }
   return `${failed.length} failed deliveries, ${sent} asked for again.`;
@@ -52,6 +62,15 @@ async function noteAsked(db: Kysely<Tables>, guid: string): Promise<void> {
     on conflict (guid) do update set times = redeliveries.times + 1, asked_at = clock_timestamp()`.execute(
     db,
   );
+}
+
+/** GitHub did not hear it: that was no time. */
+async function forgetAsked(db: Kysely<Tables>, guid: string): Promise<void> {
+  await db
+    .updateTable("redeliveries")
+    .set({ times: sql<number>`times - 1` })
+    .where("guid", "=", guid)
+    .execute();
 }
 
 /** Forgets what can no longer be asked for; answers how many. */

@@ -4,7 +4,8 @@ import { appendEvent, CHANGED_CHANNEL, DUE_CHANNEL } from "./events.ts";
 import { cancelRun } from "./queue.ts";
 
 /**
- * Asks a background run for each of many repositories, as requestRun does for one: those that wait are joined. One
+ * Asks a background run for each of many repositories that are still ours, as requestRun does for one: those that wait
+ * are joined. One
  * statement, since an organization may have ten thousand. In the order of ids, so that two of these never deadlock.
  */
 export async function requestBackgroundRuns(
@@ -16,7 +17,9 @@ export async function requestBackgroundRuns(
     with asked as (
       insert into runs (repository_id, installation_id, trigger, event_seq)
       select id, installation_id, ${trigger}, 1 from repositories
-      where id = any(${repositoryIds}::bigint[]) order by id
+      where id = any(${repositoryIds}::bigint[]) and removed_at is null
+        and installation_id not in (select i.id from installations i where i.removed_at is not null)
+      order by id
       on conflict (repository_id) where state = 'queued' do update set
         installation_id = excluded.installation_id, event_seq = runs.event_seq + 1, version = runs.version + 1
       returning id, repository_id, event_seq, xmax = 0 as created

@@ -118,6 +118,7 @@ async function leaseReply(
       where q.reply_state = 'open' and q.reply_not_before <= clock_timestamp()
         and (q.reply_lease_until is null or q.reply_lease_until < clock_timestamp())
         and (q.replied is null or r.finished_at is not null)
+        and repositories.installation_id not in (select i.id from installations i where i.suspended_at is not null)
         and ${mayWrite(writesPerHour, sql`${LEVEL.asked}`)}
       order by q.reply_not_before limit 1 for update of q skip locked
     ),

@@ -6,6 +6,7 @@ import type { Settings, Tables } from "../database/schema.ts";
 import { OPERATOR } from "../database/viewer.ts";
 import { messageOf } from "../redact.ts";
 import { storedSettings } from "../scan/settings-store.ts";
+import { BudgetReserved } from "../scan/source.ts";
 import { CHANGED_CHANNEL } from "./events.ts";
 import { nextAttemptAt } from "./next-attempt.ts";
 import { type RunView, readRun } from "./read.ts";
@@ -123,6 +124,7 @@ async function settle(
   } catch (err) {
     log.warn({ err }, "check run could not be written");
     await holdWritesFor(db, leased.installation_id, err).catch(() => {}); // the next one is told again
+    if (err instanceof BudgetReserved) await refundWrites(db, leased.installation_id, 1).catch(() => {});
     await postponeReport(db, leased, err).catch(() => {}); // its lease runs out instead
   }
 }
@@ -156,6 +158,7 @@ async function leaseReport(
             or (r.stage = 'starting' and r.epoch = 1)
           ))
         )
+        and repositories.installation_id not in (select i.id from installations i where i.suspended_at is not null)
         and ${mayWrite(writesPerHour, level)}
       order by c.replaced_by_sha is not null, r.priority desc, c.not_before limit 1
       for update of c skip locked

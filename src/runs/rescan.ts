@@ -71,16 +71,16 @@ async function findCooldown(
   return { run_id: row.run_id, cooldown: { until: row.until, message } };
 }
 
+/** Holds the installation while it looks: what is found stays so until the caller's transaction ends. */
 async function findRefusal(trx: Kysely<Tables>, repositoryId: string): Promise<RescanRefusal | null> {
-  const row = await trx
-    .selectFrom("repositories")
-    .innerJoin("installations", "installations.id", "repositories.installation_id")
-    .select(["repositories.archived", "repositories.removed_at", "installations.suspended_at"])
-    .select("installations.removed_at as uninstalled_at")
-    .where("repositories.id", "=", repositoryId)
-    .executeTakeFirst();
+  const { rows } = await sql<{ archived: boolean; removed: boolean; suspended: boolean }>`
+    select r.archived, r.removed_at is not null or i.removed_at is not null as removed,
+      i.suspended_at is not null as suspended
+    from repositories r join installations i on i.id = r.installation_id
+    where r.id = ${repositoryId} for share of i`.execute(trx);
+  const row = rows[0];
   if (!row) return "unknown_repository";
-  if (row.removed_at || row.uninstalled_at) return "removed";
-  if (row.suspended_at) return "suspended";
+  if (row.removed) return "removed";
+  if (row.suspended) return "suspended";
   return row.archived ? "archived" : null;
 }

@@ -372,6 +372,23 @@ describe("events in any order", () => {
     expect(await runs()).toEqual([["install", "succeeded"]]);
   });
 
+  test("a push from before a new name does not bring the old one back", async () => {
+    const journey = await startIndexed();
+    const { simulator, repositoryId, git } = journey;
+    const found = simulator.loseDeliveries(() => true);
+    const topic = { ref: "refs/heads/topic", after: await git.head(), before: ZERO };
+    await simulator.deliverPush(repositoryId, topic).catch(() => {});
+    found();
+    const late = simulator.deliveries.at(-1);
+    await simulator.renameRepository(repositoryId, "renamed");
+    await untilSettled();
+
+    if (late) await simulator.redeliver(late);
+    await untilSettled();
+
+    expect(await shown(journey)).toMatchObject({ name: "renamed" });
+  });
+
   test("a push from before does not show what was made private since", async () => {
     const journey = await startIndexed();
     const { simulator, repositoryId } = journey;

@@ -146,6 +146,158 @@ describe("without a single webhook", () => {
   });
 });
 
+/** Something happens, and is told, once the list is read and before it is used. */
+async function whileListed(journey: Journey, route: string, does: () => Promise<unknown>): Promise<void> {
+  journey.simulator.fault({
+    route,
+    meanwhileAfterBytes: 10, // by then the answer is made
+    async meanwhile() {
+      await does();
+      await until(
+        async () =>
+          (await database.db.selectFrom("deliveries").where("state", "=", "pending").select("guid").execute())
+            .length === 0,
+        { what: "it to be handled" },
+      );
+    },
+  });
+}
+
+describe("a list that was read before an event", () => {
+  const LIST = "/installation/repositories";
+
+  test("shows nothing that was made private since", async () => {
+    const journey = await startJourney(database, { environment: ON });
+    const { simulator, repositoryId } = journey;
+    await untilIndexed(journey);
+    await simulator.publicizeRepository(repositoryId);
+    await journey.untilStill();
+    await whileListed(journey, LIST, () => simulator.privatizeRepository(repositoryId));
+
+    await reconcile(scheduleOf(journey));
+
+    expect(await journey.get(`/api/v1/repositories/${repositoryId}`)).toMatchObject({ private: true });
+  });
+
+  test("shows nothing of an installation that was suspended since", async () => {
+    const journey = await startJourney(database, { environment: ON });
+    await untilIndexed(journey);
+    await journey.untilStill();
+    await whileListed(journey, "/app/installations", () =>
+      journey.simulator.suspendInstallation(journey.installationId),
+    );
+
+    await reconcile("installations");
+
+    expect(await names(journey)).toEqual([]);
+  });
+
+  test("takes nothing back that was transferred since", async () => {
+    const journey = await startJourney(database, { environment: ON });
+    const { simulator, repositoryId } = journey;
+    await untilIndexed(journey);
+    await journey.untilStill();
+    const to = simulator.addInstallation({ account: "other-org" });
+    await whileListed(journey, LIST, () => simulator.transferRepository(repositoryId, to));
+
+    await reconcile(scheduleOf(journey));
+
+    expect(await names(journey)).toEqual(["other-org/hello"]);
+  });
+
+  test("asks for no run of an installation that was removed since", async () => {
+    const journey = await startJourney(database, { environment: ON });
+    const { simulator, installationId, git } = journey;
+    await untilIndexed(journey);
+    await journey.untilStill();
+    await git.commit({ new: "1\n" });
+    await whileListed(journey, "/graphql", async () => {
+      simulator.removeInstallation(installationId);
+      await simulator.deliverInstallationDeleted(installationId);
+    });
+
+    await reconcile(scheduleOf(journey));
+
+    expect(
+      await database.db.selectFrom("runs").select("state").where("state", "=", "queued").execute(),
+    ).toEqual([]);
+    expect(await names(journey)).toEqual([]);
+  });
+});
+
+describe("a suspension", () => {
+  test("leaves no check run open once it has ended", async () => {
+    const journey = await startJourney(database, { environment: ON });
+    const { simulator, installationId, repositoryId } = journey;
+    await untilIndexed(journey);
+    await journey.untilStill();
+    await journey.git.commit({ new: "1\n" });
+    const head = await journey.git.head();
+    const of = () => simulator.checkRuns.filter(({ head_sha }) => head_sha === head);
+    const lift = simulator.fault({
+      route: "/repos/{owner}/{repo}/check-runs/{check_run_id}",
+      status: 502,
+      times: 1_000,
+    });
+    simulator.fault({ route: "/repos/{owner}/{repo}/git/trees/{tree_sha}", delayMs: 1_000 });
+    await simulator.deliverPush(repositoryId);
+    await until(() => of().length > 0, { what: "the check run" });
+    await untilIndexed(journey);
+    await simulator.suspendInstallation(installationId);
+    await until(async () => (await names(journey)).length === 0, { what: "it to be hidden" });
+    lift();
+
+    await simulator.unsuspendInstallation(installationId);
+    await journey.untilStill();
+
+    expect(of().map(({ status, conclusion }) => [status, conclusion])).toEqual([["completed", "success"]]);
+  });
+});
+
+describe("a configured branch that is missing", () => {
+  test("is looked at now and then, not at each comparing", async () => {
+    const journey = await startJourney(database, {
+      environment: ON,
+      files: { ".github/repodex.yml": "branch: next\n", "a.txt": "a\n" },
+    });
+    await journey.git.git("branch", "next");
+    await untilIndexed(journey);
+    await journey.git.commit({ ".github/repodex.yml": "branch: nowhere\n" });
+    await reconcile(scheduleOf(journey));
+    await journey.untilStill();
+    const before = await database.db.selectFrom("runs").select("id").execute();
+
+    for (let time = 0; time < 3; time += 1) await reconcile(scheduleOf(journey));
+    await journey.untilStill();
+
+    expect(await database.db.selectFrom("runs").select("id").execute()).toEqual(before);
+  });
+});
+
+describe("a repository whose head GitHub refuses to tell", () => {
+  test("does not keep the others' from being compared", async () => {
+    const journey = await startJourney(database, { environment: ON });
+    await untilIndexed(journey);
+    await journey.untilStill();
+    await journey.git.commit({ new: "1\n" });
+    journey.simulator.fault({
+      route: "/graphql",
+      mutate: (body) =>
+        Buffer.from(
+          JSON.stringify({
+            ...JSON.parse(body.toString()),
+            errors: [
+              { type: "FORBIDDEN", path: ["r7"], message: "Although you appear to have the correct…" },
+            ],
+          }),
+        ),
+    });
+
+    await reconcile(scheduleOf(journey));
+    await untilIndexed(journey);
+  });
+});
+
 describe("a partial list", () => {
   test("of repositories removes nothing, and is asked for again", async () => {
     const journey = await startJourney(database, { environment: ON, simulator: { pageSizeMax: 1 } });

@@ -71,12 +71,15 @@ export function onInstallationSuspended(context: EventContext): void {
   context.github.probot.on(["installation.suspend", "installation.unsuspend"], async ({ id, payload }) => {
     const told = payload.action === "suspend";
     const { id: installationId } = installationFacts(payload.installation);
+    const since = await readClock(context.connection.db);
     const now = await context.directory.readInstallation(installationId).catch((err: unknown) => {
       context.log.warn({ err, delivery_id: id }, "suspension taken at its word");
       return { suspended_at: told ? new Date() : null };
     });
     await settleInstallation(context, id, payload.installation, async (trx) => {
       if (now === null) return "The installation is gone.";
+      const told = { installation_id: installationId, since, what: "suspension", except: id } as const;
+      if (await isToldSince(trx, told)) throw new ListingOutdated();
       const suspended = now.suspended_at !== null;
       await setSuspended(trx, installationId, suspended);
       return suspended ? "Suspended: hidden, its runs wait." : "Not suspended: what it missed is looked for.";

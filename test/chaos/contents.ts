@@ -115,7 +115,7 @@ function withNul(random: Random): Content {
 function longLine(random: Random): Content {
   const unit = `${random.below(1_000)}ä한👩‍🚀"\\,`;
   const line = unit.repeat(Math.ceil(LONG_LINE_BYTES / Buffer.byteLength(unit)));
-  return utf8(random.pick([line, `${line}\n`, `short\r\n${line}\r\nshort`, `${line}\n${line.slice(5)}`]));
+  return utf8(random.pick([line, `${line}\n`, `short\r\n${line}\r\nshort`, `${line}\n${line.slice(1)}`]));
 }
 
 function atTheLimit(random: Random): Content {

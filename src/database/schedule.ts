@@ -55,6 +55,19 @@ export async function dueNow(trx: Kysely<Tables>, name: string): Promise<void> {
   await notify(trx, SCHEDULES_CHANNEL);
 }
 
+/** Makes sure that something comes back: due now if it is new, else when it is due. */
+export async function ensureScheduled(trx: Kysely<Tables>, name: string): Promise<void> {
+  const { rows } = await sql`
+    insert into schedules (name) values (${name}) on conflict (name) do nothing returning 1`.execute(trx);
+  if (rows.length > 0) await notify(trx, SCHEDULES_CHANNEL);
+}
+
+/** Makes everything due that comes back, as after a time that nobody knows anything of. */
+export async function dueAll(trx: Kysely<Tables>): Promise<void> {
+  await sql`update schedules set due_at = clock_timestamp() where due_at > clock_timestamp()`.execute(trx);
+  await notify(trx, SCHEDULES_CHANNEL);
+}
+
 /** Forgets what need not come back any more. */
 export async function endSchedule(trx: Kysely<Tables>, name: string): Promise<void> {
   await trx.deleteFrom("schedules").where("name", "=", name).execute();

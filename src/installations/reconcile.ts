@@ -1,7 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import { readClock } from "../database/clock.ts";
 import { type Connection, transaction } from "../database/connect.ts";
-import { dueNow, endSchedule } from "../database/schedule.ts";
+import { endSchedule, ensureScheduled } from "../database/schedule.ts";
 import type { Tables } from "../database/schema.ts";
 import { requestBackgroundRuns } from "../runs/bulk.ts";
 import { pauseFor } from "../runs/queue.ts";
@@ -35,8 +35,8 @@ export interface ReconcileOptions {
 }
 
 /**
- * Compares what we know of all installations with what GitHub lists, and makes each one's repositories due to be
- * compared. One that is not listed is asked for by itself before it counts as uninstalled.
+ * Compares what we know of all installations with what GitHub lists, and sees to it that each one's repositories are
+ * compared from time to time. One that is not listed is asked for by itself before it counts as uninstalled.
  */
 export async function reconcileInstallations(options: ReconcileOptions): Promise<string> {
   const { connection, directory, signal } = options;
@@ -61,7 +61,7 @@ export async function reconcileInstallations(options: ReconcileOptions): Promise
       await confirmInstallation(trx, facts);
       const isSuspended = suspended_at !== null;
       if (isSuspended !== (suspended.get(facts.id) ?? false)) await setSuspended(trx, facts.id, isSuspended);
-      await dueNow(trx, scheduleOf(facts.id));
+      await ensureScheduled(trx, scheduleOf(facts.id));
     });
   }
   return `${listed.length} installations, ${gone} gone.`;

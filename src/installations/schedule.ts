@@ -1,5 +1,5 @@
 import { type Connection, transaction } from "../database/connect.ts";
-import { type DoScheduled, dueNow } from "../database/schedule.ts";
+import { type DoScheduled, dueAll, ensureScheduled } from "../database/schedule.ts";
 import type { Directory } from "./directory.ts";
 import { reconcileInstallation, reconcileInstallations } from "./reconcile.ts";
 import { redeliverFailed } from "./redeliver.ts";
@@ -21,7 +21,8 @@ export function createScheduled(options: { connection: Connection; directory: Di
 /** At the start of a replica everything is due: nobody knows what was missed. */
 export async function scheduleAll(connection: Connection): Promise<void> {
   await transaction(connection, async ({ trx }) => {
-    await dueNow(trx, INSTALLATIONS);
-    await dueNow(trx, REDELIVERIES);
+    await dueAll(trx);
+    await ensureScheduled(trx, INSTALLATIONS);
+    await ensureScheduled(trx, REDELIVERIES);
   });
 }

@@ -300,10 +300,15 @@ describe("a repository whose head GitHub refuses to tell", () => {
 
 describe("a partial list", () => {
   test("of repositories removes nothing, and is asked for again", async () => {
-    const journey = await startJourney(database, { environment: ON, simulator: { pageSizeMax: 1 } });
+    const journey = await startJourney(database, {
+      environment: ON,
+      simulator: { pageSizeMax: 1 },
+      started: false,
+    });
     const { simulator, installationId } = journey;
     const git_dir = (await createRepository({ bare: true, files: { a: "a\n" } })).dir;
     simulator.addRepository({ installation_id: installationId, git_dir, name: "second" });
+    await journey.start();
     await until(async () => (await names(journey)).length === 2, { what: "both repositories" });
     await journey.untilStill();
     // The second page is empty, and says that it is the last.

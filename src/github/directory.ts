@@ -3,7 +3,7 @@ import type { ListedInstallation, RepositoryFacts } from "../installations/insta
 import { SourceError } from "../scan/source.ts";
 import { allPages, bounded, type GitHub, type Octokit } from "./client.ts";
 import { translateError } from "./errors.ts";
-import { isAccount, type RepositoryPayload, repositoryFacts } from "./events/facts.ts";
+import { installationFacts, type RepositoryPayload, repositoryFacts } from "./events/facts.ts";
 
 const PAGE = 100;
 
@@ -52,12 +52,9 @@ interface InstallationAnswer {
   suspended_at: string | null;
 }
 
-function installationOf({ id, account, suspended_at }: InstallationAnswer): ListedInstallation {
-  const known = isAccount(account) ? account : null;
+function installationOf({ suspended_at, ...named }: InstallationAnswer): ListedInstallation {
   return {
-    id: String(id),
-    account_id: known ? String(known.id) : null,
-    account_login: known?.login ?? null,
+    ...installationFacts(named),
     suspended_at: suspended_at === null ? null : new Date(suspended_at),
   };
 }

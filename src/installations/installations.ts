@@ -230,16 +230,20 @@ export async function noteRepository(
   installationId: string,
   facts: RepositoryFacts,
 ): Promise<{ removed: boolean }> {
-  await trx
-    .insertInto("repositories")
-    .values({ ...facts, installation_id: installationId, confirmed: false })
-    .onConflict((conflict) => conflict.column("id").doNothing())
-    .execute();
-  const known = await trx
-    .selectFrom("repositories")
-    .select(["owner", "name", "private", "archived", "default_branch", "confirmed", "removed_at"])
-    .where("id", "=", facts.id)
-    .executeTakeFirstOrThrow();
+  const read = () =>
+    trx
+      .selectFrom("repositories")
+      .select(["owner", "name", "private", "archived", "default_branch", "confirmed", "removed_at"])
+      .where("id", "=", facts.id);
+  let known = await read().executeTakeFirst();
+  if (!known) {
+    await trx
+      .insertInto("repositories")
+      .values({ ...facts, installation_id: installationId, confirmed: false })
+      .onConflict((conflict) => conflict.column("id").doNothing())
+      .execute();
+    known = await read().executeTakeFirstOrThrow();
+  }
   if (facts.private && !known.private) await makePrivate(trx, facts.id);
   if (!known.confirmed || !isUpToDate(known, facts)) await dueNow(trx, scheduleOf(installationId));
   return { removed: known.removed_at !== null };

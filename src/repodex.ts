@@ -16,6 +16,7 @@ import { createGitHub, type GitHub } from "./github/client.ts";
 import { createDirectory } from "./github/directory.ts";
 import { createReplier } from "./github/rescan-reply.ts";
 import { createWebhookRoute } from "./github/webhook-route.ts";
+import { CompactionLoop } from "./grams/compaction.ts";
 import type { AccessOptions } from "./http/access.ts";
 import { createHttpApp } from "./http/app.ts";
 import { RunChanges } from "./http/run-changes.ts";
@@ -146,6 +147,7 @@ function createLoops(
     createReplyLoop({ connection, replier, writesPerHour, log }),
     worker,
     createHousekeeping(config, { connection, log }),
+    new CompactionLoop({ connection, log }),
     ...(everySeconds > 0
       ? [
           createScheduleLoop({

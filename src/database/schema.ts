@@ -1,4 +1,4 @@
-import type { ColumnType, Generated } from "kysely";
+import type { ColumnType, Generated, GeneratedAlways } from "kysely";
 
 /** bigint columns stay strings: GitHub's ids and ours pass 2^53. */
 type BigInt = ColumnType<string, string | number, string | number>;
@@ -88,6 +88,8 @@ interface RepositoryTable {
   indexed_chunks: Generated<number>;
   indexed_bytes: ColumnType<string, string | number | undefined, string | number>;
   indexed_settings: NullableJson<Settings>;
+  grams_through: ColumnType<string, string | number | undefined, string | number>;
+  path_lines: number | null;
   settings: NullableJson<Settings>;
   settings_sha: string | null;
   settings_commit: string | null;
@@ -211,12 +213,13 @@ interface BlobTable {
   chunk_count: Generated<number>;
   line_count: Generated<number>;
   run_id: BigInt;
+  first_chunk: BigInt;
 }
 
 interface ChunkTable {
   repository_id: BigInt;
-  sha: Buffer;
-  ordinal: number;
+  id: BigInt;
+  sha: Buffer | null;
   start_line: number;
   start_column: Generated<number>;
   text: string;
@@ -260,6 +263,29 @@ interface WriteAllowanceTable {
   not_before: Time;
 }
 
+interface GramSegmentTable {
+  id: GeneratedAlways<string>;
+  units: number;
+  created_at: Time;
+}
+
+interface GramPartTable {
+  segment_id: BigInt;
+  position: number;
+  repository_id: BigInt;
+  first_chunk: BigInt;
+  last_chunk: BigInt;
+  chunks: number;
+  dead: Generated<number>;
+  members: Buffer;
+}
+
+interface GramPostingTable {
+  key: number;
+  segment_id: BigInt;
+  data: Buffer;
+}
+
 /** All tables; migrations/ is the truth, and a test compares the two. */
 export interface Tables {
   schema_compatibility: { only_row: Generated<boolean>; compatible_from: string };
@@ -276,4 +302,7 @@ export interface Tables {
   blobs: BlobTable;
   chunks: ChunkTable;
   files: FileTable;
+  gram_segments: GramSegmentTable;
+  gram_parts: GramPartTable;
+  gram_postings: GramPostingTable;
 }

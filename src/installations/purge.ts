@@ -2,6 +2,7 @@ import { type Kysely, sql } from "kysely";
 import { type Connection, type Transaction, transaction } from "../database/connect.ts";
 import { endSchedule } from "../database/schedule.ts";
 import type { Tables } from "../database/schema.ts";
+import { forgetRepository } from "../grams/compaction.ts";
 import { cancelRunsOf } from "../runs/bulk.ts";
 import { collectBlobs, removeManifest } from "../scan/store.ts";
 import { scheduleOf } from "./installations.ts";
@@ -36,6 +37,7 @@ async function purgeSome(t: Transaction, { id, indexed }: { id: string; indexed:
   }
   await t.trx.deleteFrom("files").where("repository_id", "=", id).execute();
   await t.trx.deleteFrom("chunks").where("repository_id", "=", id).execute();
+  if (await forgetRepository(t, id)) return 1;
   await t.trx.deleteFrom("run_requests").where("repository_id", "=", id).execute();
   await t.trx.deleteFrom("runs").where("repository_id", "=", id).execute();
   await t.trx

@@ -1,5 +1,6 @@
 import type { BlobState, RunMode, RunProgress } from "../database/schema.ts";
 import { type FileRow, type KnownBlobs, type ManifestByPath, type StoredBlob, textKey } from "./files.ts";
+import type { GramSink } from "./gram-sink.ts";
 import { languageOfName } from "./language.ts";
 import { EMPTY_BLOB_SHA, gitBlobSha, type TreeEntry } from "./manifest.ts";
 import type { ParsedBatch, ParseRequest } from "./parse.ts";
@@ -35,6 +36,7 @@ const FEW_BYTES = 1024 * 1024;
 interface FetchContext extends ScanTools {
   run: { id: string; repository_id: string; mode: RunMode; failures: number };
   head: Head;
+  grams: GramSink;
   /** The published manifest: what it calls stored is. */
   previous: ManifestByPath;
   /** Which entries' content must be stored. */
@@ -271,7 +273,8 @@ class BlobSink {
     this.#batch = [];
     this.#bytes = 0;
     const { id: run_id, repository_id } = this.#context.run;
-    return { repository_id, run_id, content, blobs };
+    const first_chunk = this.#context.grams.reserve(blobs.map(({ start, end: after }) => after - start));
+    return { repository_id, run_id, first_chunk, content, blobs };
   }
 
   #bufferOf(bytes: number): Uint8Array<ArrayBuffer> {
@@ -292,9 +295,10 @@ class BlobSink {
       unreadable.set(sha, "Repodex failed to read this file; its log says how.");
       this.#context.log.error({ sha, error: message }, "a blob could not be parsed");
     }
-    const { run, write } = this.#context;
+    const { run, write, grams } = this.#context;
     const owner = { repository_id: run.repository_id, replace: run.mode === "full" };
     await write((t) => storeBlobs(t, owner, parsed), this.#moved());
+    await grams.add(parsed.units);
   }
 
   #moved(): { stage: string; progress?: RunProgress } {

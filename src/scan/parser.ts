@@ -1,14 +1,36 @@
 import { Worker } from "node:worker_threads";
 import PQueue from "p-queue";
+import type { UnitKeys } from "../grams/segment.ts";
+import type { IndexedUnits } from "../grams/unit.ts";
+import type { Chunk } from "./chunk.ts";
 import type { ParsedBatch, ParseRequest } from "./parse.ts";
 
 /** A thread that takes more memory than this ends, and its batch fails; the process lives on. */
 const THREAD_HEAP_MB = 256;
 
+/** A text by its chunks, of which the first has this number. */
+export interface NumberedText {
+  first: number;
+  chunks: Pick<Chunk, "start_column" | "text">[];
+  isPaths: boolean;
+}
+
+/** What a thread is asked. */
+export type ThreadRequest =
+  | ({ kind: "parse" } & ParseRequest)
+  | { kind: "index"; texts: NumberedText[] }
+  | { kind: "segment"; segment_id: string; pieces: UnitKeys[] };
+
+/** What it answers to a request of the same kind. */
+export type ThreadAnswer =
+  | ({ kind: "parse" } & ParserAnswer)
+  | { kind: "index"; units: IndexedUnits }
+  | { kind: "segment"; postings: Uint8Array<ArrayBuffer>[] };
+
 /** What was parsed, and the request's buffer, free again. */
 export type ParserAnswer = ParsedBatch & Pick<ParseRequest, "content">;
 
-/** Parses blobs (parseBlobs) on threads of its own, so that webhooks are answered meanwhile. */
+/** Reads texts on threads of its own, so that webhooks are answered meanwhile. Rejects when a thread dies of one. */
 export class Parser {
   readonly #slots: PQueue;
   readonly #idle: Worker[] = [];
@@ -18,15 +40,35 @@ export class Parser {
     this.#slots = new PQueue({ concurrency: threads });
   }
 
-  /** The request's content moves to the thread until it is answered. Rejects when the thread dies of it. */
+  /** Parses blobs (parseBlobs). The request's content moves to the thread until it is answered. */
   async parse(request: ParseRequest): Promise<ParserAnswer> {
+    return await this.#ask({ kind: "parse", ...request }, [request.content.buffer]);
+  }
+
+  /** The units of stored texts. */
+  async index(texts: NumberedText[]): Promise<IndexedUnits> {
+    const { units } = await this.#ask({ kind: "index", texts }, []);
+    return units;
+  }
+
+  /** The rows of a segment of these units, as a binary COPY stream for gram_postings. The pieces move to the thread. */
+  async makeSegment(segment_id: string, pieces: UnitKeys[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    const moved = pieces.flatMap(({ keys, counts }) => [keys.buffer, counts.buffer]);
+    const { postings } = await this.#ask({ kind: "segment", segment_id, pieces }, moved as ArrayBuffer[]);
+    return postings;
+  }
+
+  async #ask<K extends ThreadRequest["kind"]>(
+    request: Extract<ThreadRequest, { kind: K }>,
+    moved: ArrayBuffer[],
+  ): Promise<Extract<ThreadAnswer, { kind: K }>> {
     return await this.#slots.add(async () => {
       const worker = this.#idle.pop() ?? this.#start();
       const answer = answerOf(worker);
-      worker.postMessage(request, [request.content.buffer]);
-      const batch = await answer;
+      worker.postMessage(request, moved);
+      const message = await answer;
       this.#idle.push(worker);
-      return batch;
+      return message as Extract<ThreadAnswer, { kind: K }>;
     });
   }
 
@@ -50,8 +92,8 @@ export class Parser {
   }
 }
 
-async function answerOf(worker: Worker): Promise<ParserAnswer> {
-  const { promise, resolve, reject } = Promise.withResolvers<ParserAnswer>();
+async function answerOf(worker: Worker): Promise<ThreadAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<ThreadAnswer>();
   const onExit = () => reject(new Error("the thread that parses files ended"));
   worker.once("message", resolve).once("error", reject).once("exit", onExit);
   try {

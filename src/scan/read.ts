@@ -90,12 +90,14 @@ export async function readFile(
   const byName = options.path_base64
     ? sql`files.path_bytes = ${Buffer.from(options.path_base64, "base64")}`
     : sql`md5(files.path) = md5(${options.path}) and files.path = ${options.path} and files.path_bytes is null`;
-  const { rows } = await sql<Omit<FileContent, "text"> & { chunks: Chunk[] | null }>`
+  const { rows } = await sql<
+    Omit<FileContent, "text"> & { chunks: Pick<Chunk, "start_column" | "text">[] | null }
+  >`
     select files.path, repositories.indexed_commit as commit, encode(files.sha, 'hex') as sha, files.state,
       files.reason, blobs.encoding, coalesce(blobs.line_count, 0) as total_lines,
-      (select json_agg(json_build_object('ordinal', ordinal, 'start_line', start_line,
-          'start_column', start_column, 'text', text) order by ordinal)
-        from chunks where chunks.repository_id = files.repository_id and chunks.sha = files.sha) as chunks
+      (select json_agg(json_build_object('start_column', start_column, 'text', text) order by id)
+        from chunks where chunks.repository_id = files.repository_id
+          and id between blobs.first_chunk and blobs.first_chunk + blobs.chunk_count - 1) as chunks
     from files
     join repositories on repositories.id = files.repository_id
     left join blobs on blobs.repository_id = files.repository_id and blobs.sha = files.sha

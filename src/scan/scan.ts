@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Transaction } from "../database/connect.ts";
 import type { RunMode, RunProgress, RunTrigger, Settings } from "../database/schema.ts";
+import { pathLine } from "../grams/unit.ts";
 import { fetchMissing } from "./fetch.ts";
 import {
   assembleFiles,
@@ -13,6 +14,7 @@ import {
   type ManifestByPath,
   textKey,
 } from "./files.ts";
+import { GramSink } from "./gram-sink.ts";
 import { languageOfText } from "./language-of-text.ts";
 import type { TreeEntry } from "./manifest.ts";
 import type { Parser } from "./parser.ts";
@@ -27,6 +29,7 @@ import {
   collectBlobs,
   countFiles,
   type Indexed,
+  type PathLines,
   type Publication,
   publishManifest,
   readIndexed,
@@ -117,10 +120,12 @@ export async function scanRepository(run: ScanRun, tools: ScanTools): Promise<vo
 
   const tree = (head === root ? reviewed.tree : null) ?? (await list(head));
   const { entries, proof, truncated } = tree;
-  const context = { ...tools, run, head, settings, previous: await earlier() };
+  const grams = await GramSink.open(run.repository_id, tools);
+  const context = { ...tools, run, head, grams, settings, previous: await earlier() };
   const selection = await selectEntries(entries, context);
   const blobs = await fetchMissing(entries, { ...context, needs: selection.needs });
-  await publish(entries, { ...context, proof: { ...proof, truncated }, selection, blobs });
+  const pathLines = indexed?.pathLines ?? null;
+  await publish(entries, { ...context, proof: { ...proof, truncated }, pathLines, selection, blobs });
   await collect(run, tools);
   await refuseStale(run, { root, branch, head }, tools);
   await finishPublished(proof, tools);
@@ -217,6 +222,7 @@ function isCurrent(
     run.mode === "incremental" &&
     indexed?.verified === true &&
     indexed.commit === head.sha &&
+    indexed.searchable &&
     indexed.branch === head.branch &&
     selectSame(indexed.settings, settings)
   );
@@ -267,12 +273,14 @@ async function publish(
   tools: ScanTools &
     Pick<Publication, "head" | "proof" | "settings"> & {
       run: ScanRun;
+      grams: GramSink;
+      pathLines: number | null;
       previous: ManifestByPath;
       selection: Selection;
       blobs: KnownBlobs;
     },
 ): Promise<void> {
-  const { run, head, proof, settings, previous, blobs, signal } = tools;
+  const { run, head, grams, proof, settings, previous, blobs, signal } = tools;
   const { leftOut, attributes } = tools.selection;
   // A full scan takes no language from older ones.
   const trusted: ManifestByPath = run.mode === "incremental" ? previous : new Map();
@@ -282,6 +290,7 @@ async function publish(
   const files = await assembleFiles(entries, { ...blobs, flagsOf, previous: trusted, leftOut });
   const diff = await diffFiles(previous, files);
   signal.throwIfAborted();
+  await grams.flush(choosePathLines(run, { files, added: diff.added, pathLines: tools.pathLines }));
   await tools.write(
     async (t) => {
       const { repository_id } = run;
@@ -294,6 +303,20 @@ async function publish(
     },
     { stage: "publishing" },
   );
+}
+
+/** Lines of paths that are gone are left behind, until they are as many as those that are not, and so many more. */
+const SPARE_PATH_LINES = 1_000;
+
+/** The paths that the search index must be told of: new ones, or all where it knows none or too many that are gone. */
+function choosePathLines(
+  { mode }: ScanRun,
+  { files, added, pathLines }: { files: FileRow[]; added: FileRow[]; pathLines: number | null },
+): PathLines | null {
+  const most = files.length * 2 + SPARE_PATH_LINES;
+  const replace = mode === "full" || pathLines === null || pathLines + added.length > most;
+  if (!replace && added.length === 0) return null;
+  return { lines: (replace ? files : added).map(({ path }) => pathLine(path)), replace };
 }
 
 /** Asks stored texts for their language: those of an attempt that did not get to publish, and of renamed files. */

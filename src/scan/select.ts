@@ -3,6 +3,7 @@ import { type LinguistFlags, linguistFlags } from "./attributes.ts";
 import { type SizeLimit, skipReasonOf } from "./classify.ts";
 import { fetchMissing } from "./fetch.ts";
 import type { KnownBlobs, ManifestByPath } from "./files.ts";
+import type { GramSink } from "./gram-sink.ts";
 import { findIgnored } from "./ignore.ts";
 import { displayPath, type TreeEntry } from "./manifest.ts";
 import type { ScanTools } from "./scan.ts";
@@ -36,6 +37,7 @@ export interface Selection {
 interface SelectContext extends ScanTools {
   run: { id: string; repository_id: string; mode: RunMode; failures: number };
   head: Head;
+  grams: GramSink;
   settings: Settings;
   previous: ManifestByPath;
 }

@@ -1,10 +1,11 @@
-import { type Kysely, sql } from "kysely";
+import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { Transaction } from "../database/connect.ts";
 import { type Column, copyEncoded, copyRows } from "../database/copy.ts";
 import type { BlobState, RunProgress, Settings, Tables } from "../database/schema.ts";
 import { type Chunk, joinChunks } from "./chunk.ts";
 import type { FileRow, FilesDiff } from "./files.ts";
 import { BLOB_COLUMNS, CHUNK_COLUMNS, type ParsedBatch } from "./parse.ts";
+import type { NumberedText } from "./parser.ts";
 import type { Proof } from "./prove.ts";
 import { storedSettings } from "./settings-store.ts";
 import type { Head } from "./source.ts";
@@ -23,20 +24,37 @@ export interface Indexed {
   truncated: boolean;
   /** Those it was made under. */
   settings: Settings;
+  /** All of it is in the search index. */
+  searchable: boolean;
+  /** Lines of its chunks of paths, some of which may be gone by now; null: there are none yet. */
+  pathLines: number | null;
 }
 
 /** The commit a repository's index is, or null while it has none. */
 export async function readIndexed(db: Kysely<Tables>, repositoryId: string): Promise<Indexed | null> {
   const row = await db
     .selectFrom("repositories")
-    .select(["indexed_commit", "indexed_branch", "indexed_verified", "indexed_truncated", "indexed_settings"])
+    .select([
+      "indexed_commit",
+      "indexed_branch",
+      "indexed_verified",
+      "indexed_truncated",
+      "indexed_settings",
+      "path_lines",
+      isSearchable.as("searchable"),
+    ])
     .where("id", "=", repositoryId)
     .executeTakeFirstOrThrow();
   const { indexed_commit: commit, indexed_branch: branch, indexed_truncated: truncated } = row;
+  const { searchable, path_lines: pathLines } = row;
   const settings = storedSettings(row.indexed_settings);
   const verified = row.indexed_verified === true;
-  return commit === null ? null : { commit, branch, verified, truncated, settings };
+  return commit === null ? null : { commit, branch, verified, truncated, settings, searchable, pathLines };
 }
+
+/** All chunks and paths of a repository are in the search index. */
+const isSearchable = sql<boolean>`(repositories.path_lines is not null and not exists (
+  select from chunks c where c.repository_id = repositories.id and c.id > repositories.grams_through))`;
 
 interface StoredBlobRow {
   sha: string;
@@ -66,8 +84,7 @@ export async function storeBlobs(
 ): Promise<void> {
   if (replace) {
     const keys = blobs.map(({ sha }) => Buffer.from(sha, "hex"));
-    await sql`delete from chunks where repository_id = ${repository_id} and sha = any(${keys})`.execute(trx);
-    await sql`delete from blobs where repository_id = ${repository_id} and sha = any(${keys})`.execute(trx);
+    await deleteBlobs(trx, repository_id, sql`select sha from unnest(${keys}::bytea[]) sha`);
   }
   await copyEncoded(client, { table: "blobs", columns: BLOB_COLUMNS, pieces: rows.blobs });
   await copyEncoded(client, { table: "chunks", columns: CHUNK_COLUMNS, pieces: rows.chunks });
@@ -88,15 +105,100 @@ export async function readTexts(
   { shas, chunks }: { shas: string[]; chunks: number },
 ): Promise<Map<string, string>> {
   const keys = shas.map((sha) => Buffer.from(sha, "hex"));
-  const { rows } = await sql<{ sha: string } & Chunk>`
-    select encode(sha, 'hex') as sha, ordinal, start_line, start_column, text from chunks
-    where repository_id = ${repositoryId} and sha = any(${keys}) and ordinal < ${chunks}
-    order by sha, ordinal`.execute(db);
+  const { rows } = await sql<{ sha: string } & Pick<Chunk, "start_column" | "text">>`
+    select encode(b.sha, 'hex') as sha, c.start_column, c.text
+    from blobs b cross join lateral (
+      select id, start_column, text from chunks
+      where repository_id = ${repositoryId} and id between b.first_chunk and b.first_chunk + least(b.chunk_count, ${chunks}) - 1
+      order by id
+    ) c
+    where b.repository_id = ${repositoryId} and b.sha = any(${keys}) and b.chunk_count > 0
+    order by b.sha, c.id`.execute(db);
   return new Map(
     Map.groupBy(rows, ({ sha }) => sha)
       .entries()
       .map(([sha, parts]) => [sha, joinChunks(parts)]),
   );
+}
+
+/** A blob whose chunks are in no segment yet. */
+export interface UnindexedBlob {
+  first: number;
+  chunks: number;
+}
+
+/** Up to which chunk a repository is in segments, its last chunk, and the blobs between. */
+export async function readUnindexed(
+  db: Kysely<Tables>,
+  repositoryId: string,
+): Promise<{ through: number; last: number; blobs: UnindexedBlob[] }> {
+  const { rows } = await sql<{ through: number; last: number }>`
+    select grams_through::float8 as through,
+      coalesce((select id from chunks where repository_id = r.id order by id desc limit 1), 0)::float8 as last
+    from repositories r where id = ${repositoryId}`.execute(db);
+  const { through = 0, last = 0 } = rows[0] ?? {};
+  if (last <= through) return { through, last, blobs: [] };
+  const { rows: blobs } = await sql<UnindexedBlob>`
+    select first_chunk::float8 as first, chunk_count as chunks from blobs
+    where repository_id = ${repositoryId} and chunk_count > 0 and first_chunk > ${through}
+    order by first_chunk`.execute(db);
+  return { through, last, blobs };
+}
+
+/** The chunks of stored blobs that follow one another. */
+export async function readNumbered(
+  db: Kysely<Tables>,
+  repositoryId: string,
+  blobs: UnindexedBlob[],
+): Promise<NumberedText[]> {
+  const end = blobs.at(-1);
+  const { rows } = await sql<{ id: number } & NumberedText["chunks"][number]>`
+    select id::float8 as id, start_column, text from chunks
+    where repository_id = ${repositoryId} and id between ${blobs[0]?.first} and ${(end?.first ?? 0) + (end?.chunks ?? 0) - 1}
+    order by id`.execute(db);
+  let at = 0;
+  return blobs.map(({ first, chunks }) => {
+    while (at < rows.length && (rows[at] as { id: number }).id < first) at += 1;
+    const own = rows.slice(at, at + chunks);
+    at += chunks;
+    return { first, isPaths: false, chunks: own.map(({ start_column, text }) => ({ start_column, text })) };
+  });
+}
+
+/** Lines of paths for the search index: in place of all that were there, or beside them. */
+export interface PathLines {
+  lines: string[];
+  replace: boolean;
+}
+
+/** Stores paths as chunks of lines, which the search index takes like any other. */
+export async function storePaths(
+  { trx, client }: Transaction,
+  {
+    repository_id,
+    first,
+    chunks,
+    lines,
+    replace,
+  }: PathLines & { repository_id: string; first: number; chunks: Chunk[] },
+): Promise<void> {
+  if (replace)
+    await sql`delete from chunks where repository_id = ${repository_id} and sha is null`.execute(trx);
+  await copyRows(client, {
+    table: "chunks",
+    columns: CHUNK_COLUMNS,
+    rows: chunks.map(({ ordinal, start_line, start_column, text }) => [
+      repository_id,
+      first + ordinal,
+      null,
+      start_line,
+      start_column,
+      text,
+    ]),
+  });
+  await sql`
+    update repositories set path_lines = ${lines.length} + ${replace ? sql`0` : sql`coalesce(path_lines, 0)`}
+    where id = ${repository_id}`.execute(trx);
 }
 
 const FILE_COLUMNS: Column[] = [
@@ -113,11 +215,13 @@ const FILE_COLUMNS: Column[] = [
   { name: "vendored", type: "bool" },
 ];
 
-/** An indexed file whose blob is not stored: publishing would break the promise, so it stops here. */
+/** An indexed file whose blob is not stored, or not searchable: publishing would break the promise, so it stops here. */
 class IncompleteIndex extends Error {
   override readonly name = "IncompleteIndex";
   constructor(path: string) {
-    super(`The content of ${path} is not stored although it is called indexed. A full rescan mends it.`);
+    super(
+      `The content of ${path} is not stored whole although it is called indexed. A full rescan mends it.`,
+    );
   }
 }
 
@@ -134,6 +238,7 @@ export async function removeManifest({ trx }: Transaction, repositoryId: string)
       indexed_truncated: false,
       indexed_branch: null,
       indexed_settings: null,
+      path_lines: null,
       indexed_at: null,
       indexed_files: 0,
       indexed_chunks: 0,
@@ -232,7 +337,7 @@ export async function countFiles(db: Kysely<Tables>, repositoryId: string): Prom
 
 interface ManifestCounts extends Required<Omit<RunProgress, "files_changed" | "files_removed">> {
   indexed: number;
-  /** An indexed file without its blob, or null. */
+  /** An indexed file without its blob, or whose blob is not in the search index; or null. */
   incomplete: string | null;
 }
 
@@ -246,8 +351,10 @@ async function countManifest(db: Kysely<Tables>, repositoryId: string): Promise<
       (count(*) filter (where f.state = 'indexed'))::int as indexed,
       coalesce(sum(b.chunk_count) filter (where f.state = 'indexed'), 0)::int as chunks,
       coalesce(sum(b.size) filter (where f.state = 'indexed'), 0)::float8 as bytes,
-      min(f.path) filter (where f.state = 'indexed' and b.state is distinct from 'indexed') as incomplete
-    from files f left join blobs b using (repository_id, sha)
+      min(f.path) filter (where f.state = 'indexed' and (b.state is distinct from 'indexed'
+        or b.first_chunk + b.chunk_count - 1 > r.grams_through and b.chunk_count > 0)) as incomplete
+    from files f join repositories r on r.id = f.repository_id
+      left join blobs b on b.repository_id = f.repository_id and b.sha = f.sha
     where f.repository_id = ${repositoryId}`.execute(db);
   return rows[0] as ManifestCounts;
 }
@@ -259,20 +366,50 @@ async function countManifest(db: Kysely<Tables>, repositoryId: string): Promise<
  * Under the run's fence, so nothing a scan relies on disappears.
  */
 export async function collectBlobs(trx: Kysely<Tables>, repositoryId: string): Promise<boolean> {
-  const { rows } = await sql<{ deleted: number }>`
-    with dead as (
-      select b.sha from blobs b where b.repository_id = ${repositoryId} and not exists (
+  const deleted = await deleteBlobs(
+    trx,
+    repositoryId,
+    sql`select b.sha from blobs b where b.repository_id = ${repositoryId} and not exists (
         select from files f where f.repository_id = b.repository_id and f.sha = b.sha
           and (f.state in ('indexed', 'binary', 'encoding', 'lfs')
             or f.state in ('excluded', 'oversize') and f.path ~ '(^|/)[.]gitattributes$'))
-      limit ${COLLECT_BATCH}
+      limit ${COLLECT_BATCH}`,
+  );
+  return deleted === COLLECT_BATCH;
+}
+
+/**
+ * Deletes blobs (a statement that gives their SHAs) with their chunks, and counts them as dead where the search index
+ * lists them, unless compaction is at it; answers how many there were.
+ */
+async function deleteBlobs(
+  trx: Kysely<Tables>,
+  repositoryId: string,
+  shas: RawBuilder<unknown>,
+): Promise<number> {
+  const { rows } = await sql<{ deleted: number }>`
+    with dead_blobs as (
+      delete from blobs b using (${shas}) dead
+      where b.repository_id = ${repositoryId} and b.sha = dead.sha returning b.first_chunk, b.chunk_count
     ),
     dead_chunks as (
-      delete from chunks c using dead where c.repository_id = ${repositoryId} and c.sha = dead.sha
+      delete from chunks c
+      using (select generate_series(first_chunk, first_chunk + chunk_count - 1) as id from dead_blobs) dead
+      where c.repository_id = ${repositoryId} and c.id = dead.id
     ),
-    dead_blobs as (
-      delete from blobs b using dead where b.repository_id = ${repositoryId} and b.sha = dead.sha returning 1
+    parts as (
+      select segment_id, position, first_chunk, last_chunk from gram_parts
+      where repository_id = ${repositoryId} for update skip locked
+    ),
+    counted as (
+      select segment_id, position, sum(chunk_count)::int as dead
+      from dead_blobs d join parts p on d.first_chunk between p.first_chunk and p.last_chunk
+      group by segment_id, position
+    ),
+    marked as (
+      update gram_parts p set dead = p.dead + c.dead from counted c
+      where p.segment_id = c.segment_id and p.position = c.position
     )
     select count(*)::int as deleted from dead_blobs`.execute(trx);
-  return (rows[0]?.deleted ?? 0) === COLLECT_BATCH;
+  return rows[0]?.deleted ?? 0;
 }

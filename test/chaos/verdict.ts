@@ -14,7 +14,7 @@ export async function readIndex(db: Db, repositoryId: number): Promise<unknown[]
   const { rows } = await sql<object>`
     select f.path, encode(f.path_bytes, 'hex') as path_bytes, f.mode, encode(f.sha, 'hex') as sha, f.size, f.language,
       f.state, f.reason, f.generated, f.vendored, b.encoding, b.line_count, b.chunk_count,
-      (select md5(string_agg(concat_ws('/', c.ordinal, c.start_line, c.start_column, c.text), '|' order by c.ordinal))
+      (select md5(string_agg(concat_ws('/', c.id - b.first_chunk, c.start_line, c.start_column, c.text), '|' order by c.id))
         from chunks c where c.repository_id = f.repository_id and c.sha = f.sha) as chunks
     from files f left join blobs b on b.repository_id = f.repository_id and b.sha = f.sha and f.state = b.state
     where f.repository_id = ${repositoryId} order by f.path, f.path_bytes`.execute(db);
@@ -32,7 +32,7 @@ export async function expectIndex(db: Db, { history, repository }: Site): Promis
     select from blobs b where repository_id = ${repositoryId} and not exists (
       select from files f where f.repository_id = b.repository_id and f.sha = b.sha and f.state = b.state)
     union all
-    select from chunks c where repository_id = ${repositoryId} and not exists (
+    select from chunks c where repository_id = ${repositoryId} and c.sha is not null and not exists (
       select from blobs b where b.repository_id = c.repository_id and b.sha = c.sha)`.execute(db);
   expect(leftovers, "blobs and chunks that no file needs").toHaveLength(0);
   return { files };

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { transaction } from "../../src/database/connect.ts";
+import { UnitIndexer } from "../../src/grams/unit.ts";
 import { parseBlobs } from "../../src/scan/parse.ts";
 import { storeBlobs } from "../../src/scan/store.ts";
 import { useDatabase } from "../support/database.ts";
@@ -30,7 +31,11 @@ async function setUp(files: { name: string | Buffer; text: string }[]) {
     end += length;
     return { sha: (shas[i] as Buffer).toString("hex"), start: end - length, end, hints: [] };
   });
-  const parsed = parseBlobs({ repository_id: "100", run_id, content: Buffer.concat(contents), blobs });
+  const content = Buffer.concat(contents);
+  const parsed = parseBlobs(
+    { repository_id: "100", run_id, first_chunk: 1, content, blobs },
+    new UnitIndexer(),
+  );
   await transaction(database.connection, (t) =>
     storeBlobs(t, { repository_id: "100", replace: false }, parsed),
   );

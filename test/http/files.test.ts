@@ -42,6 +42,7 @@ describe("the files of a repository", () => {
         state: "indexed",
         encoding: "utf-8",
         run_id,
+        first_chunk: 1,
       })
       .execute();
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { UnitIndexer } from "../../src/grams/unit.ts";
 import { type ParseRequest, parseBlobs } from "../../src/scan/parse.ts";
 import { Parser } from "../../src/scan/parser.ts";
 
@@ -16,7 +17,13 @@ function request(texts: string[]): ParseRequest {
     end += length;
     return { sha: String(i + 1).padStart(40, "0"), start: end - length, end, hints: [".h"] };
   });
-  return { repository_id: "1", run_id: "2", content: Uint8Array.from(Buffer.concat(contents)), blobs };
+  return {
+    repository_id: "1",
+    run_id: "2",
+    first_chunk: 1,
+    content: Uint8Array.from(Buffer.concat(contents)),
+    blobs,
+  };
 }
 
 test("a thread answers what parsing here does, to the last byte", async () => {
@@ -31,7 +38,7 @@ test("a thread answers what parsing here does, to the last byte", async () => {
     ["indexed", null],
   ]);
   expect(batch.blobs[3]?.chunks).toBe(5);
-  const here = parseBlobs(request(texts));
+  const here = parseBlobs(request(texts), new UnitIndexer());
   expect(batch.rows.chunks.map((piece) => Buffer.from(piece))).toEqual(
     here.rows.chunks.map((piece) => Buffer.from(piece)),
   );

@@ -4,6 +4,7 @@ import { sql } from "kysely";
 import { expect } from "vitest";
 import type { Tables } from "../../src/database/schema.ts";
 import { readTexts } from "../../src/scan/store.ts";
+import { expectSearchable } from "./searchable.ts";
 
 const MAX_OUTPUT_BYTES = 4 * 1024 ** 3;
 
@@ -22,7 +23,8 @@ async function git(gitDir: string, args: string[], input?: string): Promise<Buff
 
 /**
  * Holds the stored index of a repository against git itself: the manifest is `git ls-tree -r -z` byte for byte,
- * the tree SHA is the commit's, and the chunks of every indexed file join to its exact text.
+ * the tree SHA is the commit's, the chunks of every indexed file join to its exact text,
+ * and the search index leads to all of it.
  * Answers how many files were compared.
  */
 export async function expectTruth(
@@ -40,6 +42,7 @@ export async function expectTruth(
   const listing = await git(gitDir, ["ls-tree", "-r", "-z", commit]);
   expect(manifest.equals(listing), "the manifest is what git lists").toBe(true);
   const texts = await expectTexts(db, { repositoryId, gitDir });
+  await expectSearchable(db, repositoryId);
   return { files: listing.toString("latin1").split("\0").length - 1, texts };
 }
 

@@ -1,0 +1,308 @@
+import { type Kysely, sql } from "kysely";
+import type { Logger } from "pino";
+import type { Connection, Listener } from "../database/connect.ts";
+import { type Transaction, transaction } from "../database/connect.ts";
+import { copyRows } from "../database/copy.ts";
+import { eventOrTimeout } from "../database/lease-loop.ts";
+import type { Tables } from "../database/schema.ts";
+import { decodeMembers, type MemberBlob } from "./members.ts";
+import { decodeList, EVERYWHERE, type PostingList } from "./posting.ts";
+import {
+  MAX_UNITS,
+  POSTING_COLUMNS,
+  type PostingRow,
+  RowWriter,
+  readRow,
+  rowsOfSlice,
+  SLICES,
+} from "./segment.ts";
+import { drawSegmentId, SEGMENTS_CHANNEL, type SegmentPart, storeSegment } from "./store.ts";
+
+/** Segments below so many units are alike; so many of them are merged into one. */
+const LEVELS = [
+  { below: 32, merge: 8 },
+  { below: 256, merge: 8 },
+  { below: 2_048, merge: 8 },
+  { below: 8_192, merge: 3 },
+];
+/** A segment is made anew once this share of its chunks is gone; smaller ones are merged soon anyway. */
+const DEAD_SHARE = 0.1;
+const MIN_UNITS_FOR_DEAD = 32;
+const POLL_MS = 60_000;
+
+interface SegmentSize {
+  id: string;
+  units: number;
+  dead_share: number;
+}
+
+/**
+ * Merges segments once there are too many small ones, and makes anew those of which much is gone; one step, by one
+ * process at a time. All in one transaction: whoever searches sees the segments before or those after. Answers how many
+ * segments were replaced.
+ */
+export async function compactOnce(connection: Connection): Promise<number> {
+  return await transaction(connection, async (t) => {
+    const { rows } = await sql<{ locked: boolean }>`
+      select pg_try_advisory_xact_lock(hashtext('repodex compaction')) as locked`.execute(t.trx);
+    if (!rows[0]?.locked) return 0;
+    const chosen = chooseSegments(await readSizes(t.trx));
+    if (chosen.length > 0) await replaceSegments(t, chosen);
+    return chosen.length;
+  });
+}
+
+/**
+ * Replaces the segments that list chunks of a repository whose chunks are deleted, one a call. Answers whether there was
+ * one. Waits for compaction under way.
+ */
+export async function forgetRepository(t: Transaction, repositoryId: string): Promise<boolean> {
+  await sql`select pg_advisory_xact_lock(hashtext('repodex compaction'))`.execute(t.trx);
+  const part = await t.trx
+    .selectFrom("gram_parts")
+    .select("segment_id")
+    .where("repository_id", "=", repositoryId)
+    .limit(1)
+    .executeTakeFirst();
+  if (part) await replaceSegments(t, [part.segment_id]);
+  return part !== undefined;
+}
+
+async function readSizes(trx: Kysely<Tables>): Promise<SegmentSize[]> {
+  const { rows } = await sql<SegmentSize>`
+    select s.id, s.units, coalesce(sum(p.dead)::float8 / nullif(sum(p.chunks), 0), 1) as dead_share
+    from gram_segments s left join gram_parts p on p.segment_id = s.id group by s.id order by s.id`.execute(
+    trx,
+  );
+  return rows;
+}
+
+function chooseSegments(sizes: SegmentSize[]): string[] {
+  let atLeast = 0;
+  for (const { below, merge } of LEVELS) {
+    const alike = sizes.filter(({ units }) => units >= atLeast && units < below);
+    atLeast = below;
+    if (alike.length < merge) continue;
+    let units = 0;
+    const chosen = alike.filter((segment) => {
+      units += segment.units;
+      return units <= MAX_UNITS;
+    });
+    if (chosen.length > 1) return chosen.map(({ id }) => id);
+  }
+  const worn = sizes
+    .filter(({ units, dead_share }) => dead_share > DEAD_SHARE && units >= MIN_UNITS_FOR_DEAD)
+    .sort((a, b) => b.dead_share - a.dead_share);
+  return worn.slice(0, 1).map(({ id }) => id);
+}
+
+/** What a unit that is gone is mapped to. */
+const GONE = 0xffff;
+
+/** Where the units of the old segments are in the new one. */
+interface Mapping {
+  parts: SegmentPart[];
+  units: number;
+  /** By segment: the new number of each of its units, in the order of what comes first in the new one. */
+  segments: Map<string, Uint16Array>;
+}
+
+/** Puts one segment in place of some, with those of their chunks that are still there. */
+async function replaceSegments(t: Transaction, ids: string[]): Promise<void> {
+  const mapping = await mapUnits(t.trx, ids);
+  const id = await drawSegmentId(t.trx);
+  const writer = new RowWriter(mapping.units);
+  for (let slice = 0; slice < SLICES; slice += 1) {
+    const rows = mergeLists(await takeSlice(t.trx, ids, slice), mapping, writer);
+    await copyRows(t.client, {
+      table: "gram_postings",
+      columns: POSTING_COLUMNS,
+      rows: rows.map(({ key, data }) => [key, id, data]),
+    });
+  }
+  await sql`delete from gram_segments where id = any(${ids}::bigint[])`.execute(t.trx);
+  if (mapping.units > 0) await storeSegment(t, { id, parts: mapping.parts, postings: null });
+}
+
+interface OldPart extends SegmentPart {
+  segment_id: string;
+}
+
+async function mapUnits(trx: Kysely<Tables>, ids: string[]): Promise<Mapping> {
+  const { rows } = await sql<{ segment_id: string; repository_id: string; members: Buffer }>`
+    select segment_id, repository_id, members from gram_parts
+    where segment_id = any(${ids}::bigint[]) order by segment_id, position for update`.execute(trx);
+  const old: OldPart[] = rows.map(({ members, ...part }) => ({ ...part, blobs: decodeMembers(members) }));
+  const live = new Map<MemberBlob, { repository_id: string }>();
+  for (const { repository_id, blobs } of old) {
+    const there = await readLive(trx, repository_id, blobs);
+    for (const blob of blobs) if (there.has(blob.first)) live.set(blob, { repository_id });
+  }
+  return numberUnits(old, live);
+}
+
+/** Which of these blobs (by their first chunks) are still there: the chunks of a blob go together. */
+async function readLive(
+  trx: Kysely<Tables>,
+  repositoryId: string,
+  blobs: MemberBlob[],
+): Promise<ReadonlySet<number>> {
+  const { rows } = await sql<{ id: number }>`
+    select id::float8 as id from chunks
+    where repository_id = ${repositoryId} and id = any(${blobs.map(({ first }) => first)}::bigint[])`.execute(
+    trx,
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+function numberUnits(old: OldPart[], live: Map<MemberBlob, { repository_id: string }>): Mapping {
+  const byRepository = Map.groupBy([...live.keys()], (blob) => live.get(blob)?.repository_id ?? "");
+  const repositories = [...byRepository.keys()].sort((a, b) => Number(BigInt(a) - BigInt(b)));
+  const parts = repositories.map((repository_id) => ({
+    repository_id,
+    blobs: (byRepository.get(repository_id) ?? []).sort((a, b) => a.first - b.first),
+  }));
+  const starts = new Map<MemberBlob, number>();
+  let units = 0;
+  for (const blob of parts.flatMap(({ blobs }) => blobs)) {
+    starts.set(blob, units);
+    units += blob.units.length;
+  }
+  const segments = Map.groupBy(old, ({ segment_id }) => segment_id)
+    .entries()
+    .map(([id, own]): [string, Uint16Array] => [id, newNumbers(own, starts)])
+    .toArray()
+    .sort(([, a], [, b]) => (a.find((unit) => unit !== GONE) ?? 0) - (b.find((unit) => unit !== GONE) ?? 0));
+  return { parts, units, segments: new Map(segments) };
+}
+
+function newNumbers(parts: OldPart[], starts: Map<MemberBlob, number>): Uint16Array {
+  const numbers: number[] = [];
+  for (const blob of parts.flatMap(({ blobs }) => blobs)) {
+    const start = starts.get(blob);
+    blob.units.forEach((_, i) => {
+      numbers.push(start === undefined ? GONE : start + i);
+    });
+  }
+  return Uint16Array.from(numbers);
+}
+
+/** Deletes the rows of a slice of the keys and answers them. */
+async function takeSlice(
+  trx: Kysely<Tables>,
+  ids: string[],
+  slice: number,
+): Promise<(PostingRow & { segment_id: string })[]> {
+  const inSlice = sql.join(
+    rowsOfSlice(slice).map(([first, last]) => sql`key between ${sql.lit(first)} and ${sql.lit(last)}`),
+    sql` or `,
+  );
+  const { rows } = await sql<PostingRow & { segment_id: string }>`
+    delete from gram_postings where (${inSlice}) and segment_id = any(${ids}::bigint[])
+    returning key, segment_id, data`.execute(trx);
+  return rows;
+}
+
+function mergeLists(
+  rows: (PostingRow & { segment_id: string })[],
+  { segments }: Mapping,
+  writer: RowWriter,
+): PostingRow[] {
+  const lists = new Map<number, Map<string, PostingList>>();
+  for (const row of rows) {
+    readRow(row, (key, list) => {
+      const own = lists.get(key);
+      if (own) own.set(row.segment_id, list);
+      else lists.set(key, new Map([[row.segment_id, list]]));
+    });
+  }
+  const merged: PostingRow[] = [];
+  const numbers = new Uint16Array(MAX_UNITS_EVER);
+  for (const key of [...lists.keys()].sort((a, b) => a - b)) {
+    let length = 0;
+    for (const [id, mapped] of segments) {
+      const list = lists.get(key)?.get(id);
+      if (list) length = addMapped(list, mapped, numbers, length);
+    }
+    const list = numbers.subarray(0, length);
+    if (!isAscending(list)) list.sort();
+    if (length > 0) merged.push(...writer.add(key, list, 0, length));
+  }
+  merged.push(...writer.end());
+  return merged;
+}
+
+/** A blob of half a gigabyte, the longest text there can be, has so many units. */
+const MAX_UNITS_EVER = 65_536;
+const decoded = new Uint16Array(MAX_UNITS_EVER);
+
+/** Adds the new numbers of a list's units to `numbers` from `length` on; answers where they end. */
+function addMapped(list: PostingList, mapped: Uint16Array, numbers: Uint16Array, length: number): number {
+  let end = length;
+  const add = (unit: number | undefined) => {
+    if (unit === undefined || unit === GONE) return;
+    numbers[end] = unit;
+    end += 1;
+  };
+  if (list.k === EVERYWHERE) for (const unit of mapped) add(unit);
+  else {
+    const count = decodeList(list, decoded);
+    for (let i = 0; i < count; i += 1) add(mapped[decoded[i] as number]);
+  }
+  return end;
+}
+
+function isAscending(list: Uint16Array): boolean {
+  for (let i = 1; i < list.length; i += 1) if ((list[i - 1] as number) >= (list[i] as number)) return false;
+  return true;
+}
+
+/** Compacts whenever segments were added, and now and then without: on every replica, since one does it at a time. */
+export class CompactionLoop {
+  readonly #connection: Connection;
+  readonly #log: Logger;
+  #wake = Promise.withResolvers<void>();
+  #stopping = false;
+  #listener: Listener | undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor({ connection, log }: { connection: Connection; log: Logger }) {
+    this.#connection = connection;
+    this.#log = log;
+  }
+
+  start(): void {
+    const wake = () => this.#wake.resolve();
+    this.#listener = this.#connection.listen([SEGMENTS_CHANNEL], wake, wake);
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#wake.resolve();
+    await this.#listener?.close();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      this.#wake = Promise.withResolvers();
+      try {
+        for (let replaced = -1; replaced !== 0 && !this.#stopping; ) replaced = await this.#compact();
+      } catch (err) {
+        if (!this.#stopping) this.#log.warn({ err }, "segments of the search index could not be compacted");
+      }
+      await eventOrTimeout(this.#wake.promise, POLL_MS * (0.5 + Math.random()));
+    }
+  }
+
+  async #compact(): Promise<number> {
+    const startedAt = performance.now();
+    const replaced = await compactOnce(this.#connection);
+    if (replaced > 0) {
+      const duration_ms = Math.round(performance.now() - startedAt);
+      this.#log.debug({ replaced, duration_ms }, "segments of the search index compacted");
+    }
+    return replaced;
+  }
+}

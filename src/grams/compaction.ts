@@ -214,6 +214,7 @@ function mergeLists(
       const own = lists.get(key);
       if (own) own.set(row.segment_id, list);
       else lists.set(key, new Map([[row.segment_id, list]]));
+      return true;
     });
   }
   const merged: PostingRow[] = [];

@@ -11,28 +11,37 @@ const WINDOW = 4;
 const WINDOW_MASK = 0xffffff;
 /** Symbols: letters, digits, and most punctuation of code each for itself. */
 export const SYMBOLS = 64;
-const NEWLINE = "\n";
+const NEWLINE = 10;
 
 /**
- * Adds the distinct grams of a text to `into` from `at` on, in the order they are first met; answers where they end.
+ * Adds the distinct grams of a text (its UTF-16 units) to `into` from `at` on, in the order they are first met; answers where they end.
  * A text without a newline at its end is taken as if it had one. `into` must have room for twice the text's length.
  */
 export class GramReader {
   /** Which gram was met in which text: cheaper to keep than to clear. */
-  readonly #met = new Uint32Array(GRAMS);
+  readonly #met = new Uint8Array(GRAMS);
   #texts = 0;
 
-  read(text: string, into: Uint32Array, at: number): number {
+  /** The mark of the next text. */
+  #next(): number {
+    this.#texts += 1;
+    if (this.#texts > 255) {
+      this.#met.fill(0);
+      this.#texts = 1;
+    }
+    return this.#texts;
+  }
+
+  read(text: Uint16Array, into: Uint32Array, at: number): number {
     const table = SYMBOL_TABLE;
     const met = this.#met;
-    this.#texts += 1;
-    const current = this.#texts;
+    const current = this.#next();
     let end = at;
     let window = 0;
     let symbols = 0;
-    const length = text.endsWith(NEWLINE) ? text.length : text.length + 1;
+    const length = text.at(-1) === NEWLINE ? text.length : text.length + 1;
     for (let i = 0; i < length; i += 1) {
-      const symbol = table[i < text.length ? text.charCodeAt(i) : 10] as number;
+      const symbol = table[i < text.length ? (text[i] as number) : NEWLINE] as number;
       if (symbol >= SYMBOLS) {
         window = ((window << 6) | ((symbol >> 6) & 63)) & WINDOW_MASK;
         symbols += 1;

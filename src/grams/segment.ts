@@ -56,15 +56,36 @@ export function rowsOfSlice(slice: number): [number, number][] {
 const SHORT_BYTES = 14;
 const LONG = 15;
 
-/** Calls back with every list of a row. */
+/** Calls back with every list of a row, in the order of keys, until it answers false. */
 export function readRow(
   { key: row, data }: PostingRow,
-  found: (key: number, list: PostingList) => void,
+  found: (key: number, list: PostingList) => boolean | undefined,
 ): void {
   if (row < FINE_ROWS) {
     found(row, { k: data[0] as number, codes: data.subarray(1) });
     return;
   }
+  eachOfBucket({ key: row, data }, (key, { k, start, end }) =>
+    found(key, { k, codes: data.subarray(start, end) }),
+  );
+}
+
+/** The list of a key in a row of it, or null. */
+export function findList({ key: row, data }: PostingRow, key: number): PostingList | null {
+  if (row === key) return { k: data[0] as number, codes: data.subarray(1) };
+  let list: PostingList | null = null;
+  eachOfBucket({ key: row, data }, (other, { k, start, end }) => {
+    if (other === key) list = { k, codes: data.subarray(start, end) };
+    return other < key;
+  });
+  return list;
+}
+
+/** Calls back with every list of a bucket, by where its codes are, until it answers false. */
+function eachOfBucket(
+  { key: row, data }: PostingRow,
+  found: (key: number, list: { k: number; start: number; end: number }) => boolean | undefined,
+): void {
   const isFine = row < COARSE_ROWS;
   const first = isFine ? (row - FINE_ROWS) << FINE : (row - COARSE_ROWS) << COARSE;
   let at = 0;
@@ -79,7 +100,7 @@ export function readRow(
       length = (data[at] as number) | ((data[at + 1] as number) << 8);
       at += 2;
     }
-    found(first + low, { k: header & 15, codes: data.subarray(at, at + length) });
+    if (found(first + low, { k: header & 15, start: at, end: at + length }) === false) return;
     at += length;
   }
 }

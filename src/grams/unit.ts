@@ -1,3 +1,4 @@
+import { toUnits } from "./fold.ts";
 import { GRAMS, GramReader } from "./gram.ts";
 import type { MemberBlob } from "./members.ts";
 import type { UnitKeys } from "./segment.ts";
@@ -56,7 +57,7 @@ export class UnitIndexer {
   /** Adds a text by its chunks, in order; `first` is the number of its first chunk. */
   add(chunks: Piece[], { first, isPaths = false }: { first: number; isPaths?: boolean }): void {
     const units = unitsOf(chunks);
-    for (const unit of units) this.#addUnit(textOfUnit(unit));
+    for (const unit of units) this.#addUnit(toUnits(textOfUnit(unit)));
     if (units.length > 0) this.#blobs.push({ first, units: units.map(({ length }) => length), isPaths });
   }
 
@@ -73,7 +74,7 @@ export class UnitIndexer {
     return taken;
   }
 
-  #addUnit(text: string): void {
+  #addUnit(text: Uint16Array): void {
     const most = this.#end + text.length * 4 + 8; // two grams and two words a character
     if (most > this.#keys.length) {
       const larger = new Uint32Array(most * 2);

@@ -1,4 +1,4 @@
-import { foldUnit } from "./fold.ts";
+import { foldUnit, toUnits } from "./fold.ts";
 
 /**
  * Words of a text, hashed, for ranking: identifiers as they stand, and the parts that camelCase, snake_case and digits
@@ -13,110 +13,151 @@ const MIN_PART_LENGTH = 2;
 
 const WHOLE_SEED = 0x811c9dc5;
 const PART_SEED = 0x5bd1e995;
+const FACTOR = 0x01000193;
 
 /** What a character is to a word: 0 nothing, else one of these. */
 const LOWER = 1;
 const UPPER = 2;
 const DIGIT = 3;
 const JOINER = 4;
+const KIND_BITS = 3;
+const KIND = (1 << KIND_BITS) - 1;
 
-let kinds: Uint8Array | undefined;
+/** By UTF-16 unit: what it is to a word, and above that what it adds to a hash, which is the same whatever its case. */
+const TABLE = makeTable();
 
-function makeKinds(): Uint8Array {
-  const table = new Uint8Array(65_536);
-  for (let unit = 0; unit < table.length; unit += 1) {
-    const character = String.fromCharCode(unit);
-    if (/\p{Lu}/u.test(character)) table[unit] = UPPER;
-    else if (/\p{L}|\p{M}/u.test(character) || (unit >= 0xd800 && unit <= 0xdfff)) table[unit] = LOWER;
-    else if (/\p{N}/u.test(character)) table[unit] = DIGIT;
-    else if (character === "_" || character === "$") table[unit] = JOINER;
-  }
-  return table;
+function makeTable(): Uint16Array {
+  return Uint16Array.from({ length: 65_536 }, (_, unit) => {
+    const kind = kindOf(unit);
+    const folded = foldUnit(unit);
+    const symbol = folded < 128 ? folded : 128 + (Math.imul(folded, 0x9e3779b1) >>> 20);
+    return (symbol << KIND_BITS) | kind;
+  });
 }
 
-interface Word {
+function kindOf(unit: number): number {
+  const character = String.fromCharCode(unit);
+  if (/\p{Lu}/u.test(character)) return UPPER;
+  if (/\p{L}|\p{M}|\p{Cs}/u.test(character)) return LOWER;
+  if (/\p{N}/u.test(character)) return DIGIT;
+  return character === "_" || character === "$" ? JOINER : 0;
+}
+
+/** A stretch of a text. */
+interface Span {
   start: number;
   end: number;
 }
 
-/** Finds the identifiers of a text, and their parts where there are several. */
-function readWords(
-  text: string,
-  found: { identifier: (start: number, end: number) => void; part: (start: number, end: number) => void },
-): void {
-  kinds ??= makeKinds();
-  const kindOf = kinds;
-  const { length } = text;
-  let i = 0;
-  while (i < length) {
-    const first = kindOf[text.charCodeAt(i)] as number;
-    if (first === 0) {
-      i += 1;
-      continue;
-    }
-    const start = i;
-    let partStart = i;
-    let kind = first;
-    let parts = 0;
-    for (i += 1; i < length; i += 1) {
-      const next = kindOf[text.charCodeAt(i)] as number;
-      if (next === 0) break;
-      if (next !== kind) {
-        const isCapitalized = kind === UPPER && next === LOWER;
-        // HTTPServer: the last capital belongs to what follows.
-        const cut = isCapitalized ? i - 1 : i;
-        if (cut > partStart) {
-          if (kind !== JOINER) found.part(partStart, cut);
-          parts += 1;
-          partStart = cut;
-        }
-        kind = next;
-      }
-    }
-    if (parts > 0 && kind !== JOINER) found.part(partStart, i);
-    if (first !== DIGIT) found.identifier(start, i);
-  }
+function kindAt(text: Uint16Array, at: number): number {
+  return (TABLE[text[at] as number] as number) & KIND;
 }
 
-/** The identifiers and the parts of a text; a part is told only where an identifier has several. */
-export function wordsOf(text: string): { identifiers: Word[]; parts: Word[] } {
-  const identifiers: Word[] = [];
-  const parts: Word[] = [];
-  readWords(text, {
-    identifier: (start, end) => identifiers.push({ start, end }),
-    part: (start, end) => parts.push({ start, end }),
-  });
+/** Where the word that begins at `start` ends. */
+function wordEnd(text: Uint16Array, start: number): number {
+  let end = start;
+  while (end < text.length && kindAt(text, end) !== 0) end += 1;
+  return end;
+}
+
+/** Where the part of a word that begins at `start` ends: HTTPServer is HTTP and Server. */
+function partEnd(text: Uint16Array, { start, end }: Span): number {
+  const kind = kindAt(text, start);
+  let at = start + 1;
+  while (at < end && kindAt(text, at) === kind) at += 1;
+  if (kind !== UPPER || at === end || kindAt(text, at) !== LOWER) return at;
+  if (at - start > 1) return at - 1; // the last capital belongs to what follows
+  while (at < end && kindAt(text, at) === LOWER) at += 1;
+  return at;
+}
+
+/** The parts of a word; none where it is but one. */
+function partsOf(text: Uint16Array, word: Span): Span[] {
+  const parts: Span[] = [];
+  for (let start = word.start; start < word.end; ) {
+    const end = partEnd(text, { start, end: word.end });
+    if (start === word.start && end === word.end) return parts;
+    if (kindAt(text, start) !== JOINER) parts.push({ start, end });
+    start = end;
+  }
+  return parts;
+}
+
+/** The identifiers of a text, and the parts of those that have several. */
+export function wordsOf(of: string): { identifiers: Span[]; parts: Span[] } {
+  const text = toUnits(of);
+  const identifiers: Span[] = [];
+  const parts: Span[] = [];
+  for (let start = 0; start < text.length; ) {
+    const end = wordEnd(text, start);
+    if (end > start) {
+      if (kindAt(text, start) !== DIGIT) identifiers.push({ start, end });
+      parts.push(...partsOf(text, { start, end }));
+    }
+    start = Math.max(end, start + 1);
+  }
   return { identifiers, parts };
 }
 
 /** Reads the distinct words of texts. */
 export class WordReader {
-  readonly #met = new Uint32Array(WORDS);
+  readonly #met = new Uint8Array(WORDS);
   #texts = 0;
 
-  /** Adds the hashes of a text's words to `into` from `at` on, each plus `base`; answers where they end. */
-  read(text: string, into: Uint32Array, at: number, base: number): number {
+  /** The mark of the next text. */
+  #next(): number {
     this.#texts += 1;
-    const current = this.#texts;
+    if (this.#texts > 255) {
+      this.#met.fill(0);
+      this.#texts = 1;
+    }
+    return this.#texts;
+  }
+
+  /** Adds the hashes of a text's words to `into` from `at` on, each plus `base`; answers where they end. */
+  read(text: Uint16Array, into: Uint32Array, at: number, base: number): number {
+    const current = this.#next();
     const met = this.#met;
-    let end = at;
-    const add = (key: number) => {
-      if (met[key] === current) return;
-      met[key] = current;
-      into[end] = base + key;
-      end += 1;
-    };
-    readWords(text, {
-      identifier(start, stop) {
-        if (stop - start <= MAX_WORD_LENGTH) add(hashText(text, start, stop, WHOLE_SEED));
-      },
-      part(start, stop) {
-        const length = stop - start;
-        if (length >= MIN_PART_LENGTH && length <= MAX_WORD_LENGTH)
-          add(hashText(text, start, stop, PART_SEED));
-      },
-    });
-    return end;
+    const { length } = text;
+    let to = at;
+    for (let start = 0; start < length; start += 1) {
+      let entry = TABLE[text[start] as number] as number;
+      const first = entry & KIND;
+      if (first === 0) continue;
+      // One pass over a word: most are of one kind, and have no parts.
+      let hash = WHOLE_SEED;
+      let kinds = 1 << first;
+      let end = start;
+      do {
+        hash = Math.imul(hash ^ (entry >> KIND_BITS), FACTOR);
+        end += 1;
+        if (end === length) break;
+        entry = TABLE[text[end] as number] as number;
+        kinds |= 1 << (entry & KIND);
+      } while ((entry & KIND) !== 0);
+      const isMixed = (kinds & ~(1 << first) & ~1) !== 0;
+      if (first !== DIGIT && end - start <= MAX_WORD_LENGTH) {
+        const key = finish(hash);
+        if (met[key] !== current) {
+          met[key] = current;
+          into[to] = base + key;
+          to += 1;
+        }
+      }
+      if (isMixed) {
+        for (const part of partsOf(text, { start, end })) {
+          const size = part.end - part.start;
+          if (size < MIN_PART_LENGTH || size > MAX_WORD_LENGTH) continue;
+          const key = hashText(text, part, PART_SEED);
+          if (met[key] === current) continue;
+          met[key] = current;
+          into[to] = base + key;
+          to += 1;
+        }
+      }
+      start = end;
+    }
+    return to;
   }
 }
 
@@ -126,18 +167,23 @@ export class WordReader {
  */
 export function keysOfWord(word: string): { identifier: number | null; part: number | null } {
   const { identifiers, parts } = wordsOf(word);
+  const all = { start: 0, end: word.length };
   const isOne =
     identifiers.length === 1 && identifiers[0]?.end === word.length && word.length <= MAX_WORD_LENGTH;
   const isPart = isOne && parts.length === 0 && word.length >= MIN_PART_LENGTH;
   return {
-    identifier: isOne ? hashText(word, 0, word.length, WHOLE_SEED) : null,
-    part: isPart ? hashText(word, 0, word.length, PART_SEED) : null,
+    identifier: isOne ? hashText(toUnits(word), all, WHOLE_SEED) : null,
+    part: isPart ? hashText(toUnits(word), all, PART_SEED) : null,
   };
 }
 
-function hashText(text: string, start: number, end: number, seed: number): number {
+function hashText(text: Uint16Array, { start, end }: Span, seed: number): number {
   let hash = seed;
-  for (let i = start; i < end; i += 1) hash = Math.imul(hash ^ foldUnit(text.charCodeAt(i)), 0x01000193);
-  hash ^= hash >>> 15;
-  return Math.imul(hash, 0x9e3779b1) >>> 14;
+  for (let i = start; i < end; i += 1)
+    hash = Math.imul(hash ^ ((TABLE[text[i] as number] as number) >> KIND_BITS), FACTOR);
+  return finish(hash);
+}
+
+function finish(hash: number): number {
+  return Math.imul(hash ^ (hash >>> 15), 0x9e3779b1) >>> 14;
 }

@@ -69,6 +69,7 @@ async function readSegments(db: Kysely<Tables>, repositoryId: string) {
       const everywhere = list.k === EVERYWHERE;
       const count = everywhere ? (sizes.get(segment_id) ?? 0) : decodeList(list, numbers);
       for (let i = 0; i < count; i += 1) places.add(`${segment_id}/${everywhere ? i : numbers[i]}`);
+      return true;
     });
   }
   return { units, found };

@@ -1,0 +1,191 @@
+import { type Kysely, sql } from "kysely";
+import type { Tables } from "../database/schema.ts";
+import { GRAMS, gramsOfLiteral } from "../grams/gram.ts";
+import { decodeList, EVERYWHERE, type PostingList } from "../grams/posting.ts";
+import { findList, rowsOfKey } from "../grams/segment.ts";
+import { keysOfWord } from "../grams/word.ts";
+import type { Need } from "./pattern.ts";
+import type { Segment } from "./segments.ts";
+
+/** More keys than that of one literal tell hardly more, and each is read in every segment. */
+const KEYS_OF_LITERAL = 8;
+
+/** Which keys a unit must have to be worth looking at. */
+export type KeyNeed =
+  | { kind: "anything" }
+  | { kind: "key"; key: number }
+  | { kind: "all" | "any"; of: KeyNeed[] };
+
+/** Units of a segment in ascending order; null for all of them. */
+export type Units = Uint16Array | null;
+
+/** What a pattern needs, in keys. */
+export function keysOfNeed(need: Need): KeyNeed {
+  switch (need.kind) {
+    case "anything":
+      return need;
+    case "literal": {
+      const grams = gramsOfLiteral(need.text);
+      if (grams === null) return { kind: "anything" };
+      const sets = grams.map((set): KeyNeed => {
+        const keys = set.map((key): KeyNeed => ({ kind: "key", key }));
+        return keys.length === 1 ? (keys[0] as KeyNeed) : { kind: "any", of: keys };
+      });
+      return { kind: "all", of: sets };
+    }
+    default:
+      return { kind: need.kind, of: need.of.map(keysOfNeed) };
+  }
+}
+
+/** What a unit has that holds this word as an identifier; or, with `parts`, as a part of one. */
+export function keysOfIdentifier(word: string, { parts }: { parts: boolean }): KeyNeed | null {
+  const { identifier, part } = keysOfWord(word);
+  if (identifier === null) return null;
+  const whole: KeyNeed = { kind: "key", key: GRAMS + identifier };
+  if (!parts || part === null) return whole;
+  return { kind: "any", of: [whole, { kind: "key", key: GRAMS + part }] };
+}
+
+/** All keys of some needs. */
+function keysOf(needs: KeyNeed[]): Set<number> {
+  const keys = new Set<number>();
+  const visit = (need: KeyNeed) => {
+    if (need.kind === "key") keys.add(need.key);
+    else if (need.kind !== "anything") need.of.forEach(visit);
+  };
+  needs.forEach(visit);
+  return keys;
+}
+
+/**
+ * Leaves the rarest keys where a literal has many. How often keys occur only orders them: it never leaves out a unit.
+ */
+export async function chooseKeys(trx: Kysely<Tables>, needs: KeyNeed[]): Promise<KeyNeed[]> {
+  const long = (need: KeyNeed): boolean =>
+    need.kind === "all" || need.kind === "any"
+      ? (need.kind === "all" && need.of.length > KEYS_OF_LITERAL) || need.of.some(long)
+      : false;
+  if (!needs.some(long)) return needs;
+  const { rows } = await sql<{ key: number; bytes: number }>`
+    select key, sum(length(data))::float8 as bytes from gram_postings
+    where key = any(${[...keysOf(needs.filter(long))]}::int[]) group by key`.execute(trx);
+  const bytes = new Map(rows.map((row) => [row.key, row.bytes]));
+  const weightOf = (need: KeyNeed): number => {
+    if (need.kind === "key") return bytes.get(need.key) ?? 0;
+    if (need.kind === "anything") return Number.POSITIVE_INFINITY;
+    const weights = need.of.map(weightOf);
+    return need.kind === "all" ? Math.min(...weights) : weights.reduce((sum, weight) => sum + weight, 0);
+  };
+  const choose = (need: KeyNeed): KeyNeed => {
+    if (need.kind === "key" || need.kind === "anything") return need;
+    if (need.kind === "any") return { kind: "any", of: need.of.map(choose) };
+    const ordered = need.of.map((of) => ({ of: choose(of), weight: weightOf(of) }));
+    ordered.sort((a, b) => a.weight - b.weight);
+    return { kind: "all", of: spread(ordered.map(({ of }) => of)) };
+  };
+  return needs.map(choose);
+}
+
+/** The first of them, and the last: neighbours in a literal overlap, and tell nearly the same. */
+function spread(needs: KeyNeed[]): KeyNeed[] {
+  return needs.slice(0, KEYS_OF_LITERAL);
+}
+
+/** The posting lists that some needs ask for, by segment and key. */
+export type Postings = Map<string, Map<number, PostingList>>;
+
+export async function readPostings(
+  trx: Kysely<Tables>,
+  needs: KeyNeed[],
+  segments: Segment[],
+): Promise<Postings> {
+  const keys = [...keysOf(needs)];
+  const postings: Postings = new Map(segments.map(({ id }) => [id, new Map()]));
+  if (keys.length === 0 || segments.length === 0) return postings;
+  const keysOfRow = new Map<number, number[]>();
+  for (const key of keys) {
+    for (const row of rowsOfKey(key)) keysOfRow.set(row, [...(keysOfRow.get(row) ?? []), key]);
+  }
+  const { rows } = await sql<{ key: number; segment_id: string; data: Buffer }>`
+    select key, segment_id, data from gram_postings
+    where key = any(${[...keysOfRow.keys()]}::int[]) and segment_id = any(${segments.map(({ id }) => id)}::bigint[])`.execute(
+    trx,
+  );
+  for (const row of rows) {
+    for (const key of keysOfRow.get(row.key) ?? []) {
+      const list = findList(row, key);
+      if (list) postings.get(row.segment_id)?.set(key, list);
+    }
+  }
+  return postings;
+}
+
+const NONE = new Uint16Array(0);
+
+/** The units of a segment that may be what a need asks for. */
+export function unitsFor(need: KeyNeed, segment: Segment, lists: Map<number, PostingList>): Units {
+  switch (need.kind) {
+    case "anything":
+      return null;
+    case "key": {
+      const list = lists.get(need.key);
+      if (!list) return NONE;
+      return list.k === EVERYWHERE ? null : decode(list, segment.units);
+    }
+    case "any":
+      return unite(need.of.map((of) => unitsFor(of, segment, lists)));
+    case "all": {
+      // Short lists first: most of the others need not be read once nothing is left.
+      const sizeOf = (of: KeyNeed) => (of.kind === "key" ? (lists.get(of.key)?.codes.length ?? 0) : 1e9);
+      const ordered = need.of.toSorted((a, b) => sizeOf(a) - sizeOf(b));
+      let units: Units = null;
+      for (const of of ordered) {
+        units = intersect(units, unitsFor(of, segment, lists));
+        if (units?.length === 0) return NONE;
+      }
+      return units;
+    }
+  }
+}
+
+function decode(list: PostingList, units: number): Uint16Array {
+  const numbers = new Uint16Array(units);
+  return numbers.subarray(0, decodeList(list, numbers));
+}
+
+/** The units that are in both. */
+export function intersect(a: Units, b: Units): Units {
+  if (a === null) return b;
+  if (b === null) return a;
+  const both = new Uint16Array(Math.min(a.length, b.length));
+  let length = 0;
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+    const [left, right] = [a[i] as number, b[j] as number];
+    if (left === right) {
+      both[length] = left;
+      length += 1;
+    }
+    if (left <= right) i += 1;
+    if (right <= left) j += 1;
+  }
+  return both.subarray(0, length);
+}
+
+/** The units that are in any. */
+function unite(all: Units[]): Units {
+  if (all.some((units) => units === null)) return null;
+  const lists = all as Uint16Array[];
+  if (lists.length === 1) return lists[0] as Uint16Array;
+  const present = new Uint8Array(lists.reduce((most, list) => Math.max(most, (list.at(-1) ?? -1) + 1), 0));
+  for (const list of lists) for (const unit of list) present[unit] = 1;
+  const union = new Uint16Array(present.length);
+  let length = 0;
+  for (let unit = 0; unit < present.length; unit += 1) {
+    if (present[unit] === 1) {
+      union[length] = unit;
+      length += 1;
+    }
+  }
+  return union.subarray(0, length);
+}

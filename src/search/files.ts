@@ -1,0 +1,205 @@
+import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { FileState, Tables } from "../database/schema.ts";
+import { type Viewer, visibleTo } from "../database/viewer.ts";
+import type { PathPattern, Query } from "./query.ts";
+
+/** A file of a published manifest, as a search sees it. */
+export interface SearchedFile {
+  repository_id: string;
+  repository: string;
+  path: string;
+  path_base64: string | null;
+  language: string | null;
+  commit: string;
+  state: FileState;
+  generated: boolean;
+  vendored: boolean;
+  /** Which of the conditions that were asked for are true of it. */
+  truths: boolean[];
+}
+
+const COLUMNS = sql`
+  files.repository_id, repositories.owner || '/' || repositories.name as repository, files.path,
+  translate(encode(files.path_bytes, 'base64'), chr(10), '') as path_base64, files.language,
+  repositories.indexed_commit as commit, files.state, files.generated, files.vendored`;
+
+/** A part of a query that asks for no text. */
+export type Condition = Extract<Query, { kind: "path" | "repository" | "language" | "state" }>;
+
+/** The conditions of a query, from left to right. */
+export function conditionsOf(query: Query): Condition[] {
+  switch (query.kind) {
+    case "text":
+      return [];
+    case "and":
+    case "or":
+      return query.of.flatMap(conditionsOf);
+    case "not":
+      return conditionsOf(query.of);
+    default:
+      return [query];
+  }
+}
+
+/** What must be true of a file whatever is in it: the conditions that a query cannot do without. */
+function filterOf(query: Query): RawBuilder<boolean> {
+  if (query.kind === "and") return join(query.of.map(filterOf), sql` and `);
+  return query.kind === "text" || query.kind === "or" || query.kind === "not"
+    ? sql<boolean>`true`
+    : conditionSql(query);
+}
+
+/** A query without texts. */
+function querySql(query: Query): RawBuilder<boolean> {
+  switch (query.kind) {
+    case "and":
+      return join(query.of.map(querySql), sql` and `);
+    case "or":
+      return join(query.of.map(querySql), sql` or `);
+    case "not":
+      return sql<boolean>`not ${querySql(query.of)}`;
+    case "text":
+      throw new Error("A text is no condition on a file's name.");
+    default:
+      return conditionSql(query);
+  }
+}
+
+function conditionSql(condition: Condition): RawBuilder<boolean> {
+  switch (condition.kind) {
+    case "path":
+      return matches(sql`files.path`, condition.pattern);
+    case "repository":
+      return matches(sql`repositories.owner || '/' || repositories.name`, condition.pattern);
+    case "language":
+      return sql<boolean>`coalesce(lower(files.language) = lower(${condition.language}), false)`;
+    case "state":
+      return sql<boolean>`(files.state = ${condition.state})`;
+  }
+}
+
+/** Which of some conditions are true of a file: the database looks, since it gives up a pattern that takes too long. */
+function truths(conditions: Condition[]): RawBuilder<boolean[]> {
+  if (conditions.length === 0) return sql`'{}'::bool[]`;
+  return sql`array[${sql.join(conditions.map(conditionSql))}]`;
+}
+
+function join(conditions: RawBuilder<boolean>[], word: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql<boolean>`(${sql.join(conditions, word)})`;
+}
+
+function matches(text: RawBuilder<unknown>, { regex, case_sensitive }: PathPattern): RawBuilder<boolean> {
+  return case_sensitive ? sql<boolean>`((${text}) ~ ${regex})` : sql<boolean>`((${text}) ~* ${regex})`;
+}
+
+/** The files of blobs that are named by their first chunks, in the order of the blobs. */
+export async function readFilesOf(
+  trx: Kysely<Tables>,
+  viewer: Viewer,
+  { blobs, query }: { blobs: { repository_id: string; first: number }[]; query: Query },
+): Promise<(SearchedFile & { at: number })[]> {
+  const { rows } = await sql<SearchedFile & { at: number }>`
+    select (asked.at - 1)::int as at, ${COLUMNS}, ${truths(conditionsOf(query))} as truths
+    from unnest(${blobs.map(({ repository_id }) => repository_id)}::bigint[], ${blobs.map(({ first }) => first)}::bigint[])
+      with ordinality as asked (repository_id, first, at)
+    join chunks on chunks.repository_id = asked.repository_id and chunks.id = asked.first
+    join files on files.repository_id = asked.repository_id and files.sha = chunks.sha and files.state = 'indexed'
+    join repositories on repositories.id = files.repository_id
+    where ${visibleTo(viewer)} and repositories.indexed_commit is not null and ${filterOf(query)}
+    order by asked.at, files.path, files.path_bytes`.execute(trx);
+  return rows;
+}
+
+/** Files by their paths; with the first chunk of their blobs, null where they have none. */
+export async function readFilesAt(
+  trx: Kysely<Tables>,
+  viewer: Viewer,
+  { paths, query }: { paths: { repository_id: string; path: string }[]; query: Query },
+): Promise<(SearchedFile & { first: number | null })[]> {
+  const { rows } = await sql<SearchedFile & { first: number | null }>`
+    select case when blobs.chunk_count > 0 and files.state = 'indexed' then blobs.first_chunk::float8 end as first,
+      ${COLUMNS}, ${truths(conditionsOf(query))} as truths
+    from unnest(${paths.map(({ repository_id }) => repository_id)}::bigint[], ${paths.map(({ path }) => path)}::text[])
+      as asked (repository_id, path)
+    join files on files.repository_id = asked.repository_id and md5(files.path) = md5(asked.path) and files.path = asked.path
+    join repositories on repositories.id = files.repository_id
+    left join blobs on blobs.repository_id = files.repository_id and blobs.sha = files.sha
+    where ${visibleTo(viewer)} and repositories.indexed_commit is not null and ${filterOf(query)}
+    order by files.repository_id, files.path, files.path_bytes`.execute(trx);
+  return rows;
+}
+
+/** Where a file is in the order of those that are found by their names alone. */
+export interface FilePlace {
+  repository_id: string;
+  path: string;
+  path_base64: string | null;
+}
+
+/** The files for which a query without texts is true, after a place. */
+export async function listMatching(
+  trx: Kysely<Tables>,
+  viewer: Viewer,
+  { query, after, limit }: { query: Query; after: FilePlace | null; limit: number },
+): Promise<SearchedFile[]> {
+  const { rows } = await sql<SearchedFile>`
+    select ${COLUMNS}, '{}'::bool[] as truths
+    from files join repositories on repositories.id = files.repository_id
+    where ${visibleTo(viewer)} and repositories.indexed_commit is not null and ${querySql(query)}
+      and (${after === null} or (files.repository_id, files.path, coalesce(files.path_bytes, '')) >
+        (${after?.repository_id ?? 0}::bigint, ${after?.path ?? ""}::text collate "C",
+          ${Buffer.from(after?.path_base64 ?? "", "base64")}::bytea))
+    order by files.repository_id, files.path, coalesce(files.path_bytes, '') limit ${limit}`.execute(trx);
+  return rows;
+}
+
+export interface SearchedChunk {
+  repository_id: string;
+  id: number;
+  /** Of its blob; null: its lines are paths. */
+  sha: string | null;
+  start_line: number;
+  start_column: number;
+  text: string;
+}
+
+/** Chunks by their numbers, as far as they are there. */
+export async function readChunks(
+  trx: Kysely<Tables>,
+  chunks: { repository_id: string; id: number }[],
+): Promise<SearchedChunk[]> {
+  if (chunks.length === 0) return [];
+  const { rows } = await sql<SearchedChunk>`
+    select repository_id, id::float8 as id, encode(sha, 'hex') as sha, start_line, start_column, text
+    from unnest(${chunks.map(({ repository_id }) => repository_id)}::bigint[], ${chunks.map(({ id }) => id)}::bigint[])
+      as asked (repository_id, id)
+    join chunks using (repository_id, id)`.execute(trx);
+  return rows;
+}
+
+/** Visible repositories whose index cannot be searched whole yet, at most so many of their ids. */
+export async function readUnsearchable(
+  trx: Kysely<Tables>,
+  viewer: Viewer,
+  { repositories, limit }: { repositories: string[] | null; limit: number },
+): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from repositories
+    where ${visibleTo(viewer)} and (${repositories === null} or id = any(${repositories ?? []}::bigint[]))
+      and path_lines is null
+      and (indexed_commit is not null
+        or exists (select from runs where repository_id = repositories.id and state in ('queued', 'running')))
+    order by id limit ${limit}`.execute(trx);
+  return rows.map(({ id }) => id);
+}
+
+/** The ids of repositories that a viewer sees, and which of some conditions are true of each. */
+export async function readVisible(
+  trx: Kysely<Tables>,
+  viewer: Viewer,
+  conditions: Condition[],
+): Promise<{ id: string; truths: boolean[] }[]> {
+  const { rows } = await sql<{ id: string; truths: boolean[] }>`
+    select id, ${truths(conditions)} as truths from repositories where ${visibleTo(viewer)}`.execute(trx);
+  return rows;
+}

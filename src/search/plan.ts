@@ -1,0 +1,155 @@
+import type { Kysely } from "kysely";
+import type { Tables } from "../database/schema.ts";
+import {
+  chooseKeys,
+  type KeyNeed,
+  keysOfIdentifier,
+  keysOfNeed,
+  readPostings,
+  type Units,
+  unitsFor,
+} from "./candidates.ts";
+import { needOf, type Pattern } from "./pattern.ts";
+import type { Query } from "./query.ts";
+import type { BlobFlags, Segment } from "./segments.ts";
+
+/** A text that a query asks for. */
+export interface Leaf {
+  query: Extract<Query, { kind: "text" }>;
+  pattern: Pattern;
+  /** What it finds is shown: it is not under a `not`. */
+  isShown: boolean;
+}
+
+/** The texts that a query asks for, from left to right. */
+export function leavesOf(query: Query, isShown = true): Leaf[] {
+  switch (query.kind) {
+    case "text":
+      return [{ query, pattern: query.pattern, isShown }];
+    case "and":
+    case "or":
+      return query.of.flatMap((of) => leavesOf(of, isShown));
+    case "not":
+      return leavesOf(query.of, !isShown);
+    default:
+      return [];
+  }
+}
+
+/** How a word must stand in a text, from the best on: as an identifier, as a part of one, or anywhere. */
+export const TIERS = ["identifier", "part", "anywhere"] as const;
+export type Tier = (typeof TIERS)[number];
+
+/** Which units of each segment may hold what each leaf asks for. */
+export interface Candidates {
+  segments: Segment[];
+  /** By tier, then by segment, then by leaf. Without words all tiers are the last. */
+  units: Record<Tier, Map<Segment, Units[]>>;
+}
+
+/** Reads what the index knows of the leaves of a query. */
+export async function readCandidates(
+  trx: Kysely<Tables>,
+  leaves: Leaf[],
+  segments: Segment[],
+): Promise<Candidates> {
+  const anywhere = await chooseKeys(
+    trx,
+    leaves.map(({ pattern }) => keysOfNeed(needOf(pattern))),
+  );
+  const standing = (parts: boolean) =>
+    leaves.map(({ query, pattern }, i): KeyNeed => {
+      const word =
+        query.word && pattern.kind === "literal" ? keysOfIdentifier(pattern.text, { parts }) : null;
+      return word ?? (anywhere[i] as KeyNeed);
+    });
+  const needs: Record<Tier, KeyNeed[]> = { identifier: standing(false), part: standing(true), anywhere };
+  const postings = await readPostings(
+    trx,
+    TIERS.flatMap((tier) => needs[tier]),
+    segments,
+  );
+  const unitsOf = (tier: Tier) =>
+    new Map(
+      segments.map((segment): [Segment, Units[]] => {
+        const lists = postings.get(segment.id) ?? new Map();
+        return [segment, needs[tier].map((need) => unitsFor(need, segment, lists))];
+      }),
+    );
+  return {
+    segments,
+    units: { identifier: unitsOf("identifier"), part: unitsOf("part"), anywhere: unitsOf("anywhere") },
+  };
+}
+
+interface FlagOptions {
+  leaves: Leaf[];
+  units: Map<Segment, Units[]>;
+  /** Leaves that may also be true of any blob, by its path. */
+  broad: ReadonlySet<Leaf>;
+  /** The repositories that are looked at, by id; null: all. */
+  allowed: ReadonlySet<string> | null;
+}
+
+/**
+ * The blobs of contents that may be what a query asks for.
+ */
+export function flagBlobs(query: Query, { leaves, units, broad, allowed }: FlagOptions): BlobFlags {
+  const flags: BlobFlags = new Map();
+  for (const [segment, ofLeaves] of units) {
+    const own = flagsOf(query, (leaf) => {
+      const i = leaves.findIndex(({ query: of }) => of === leaf);
+      const found = broad.has(leaves[i] as Leaf) ? null : (ofLeaves[i] as Units);
+      return found === null ? null : flagUnits(segment, found);
+    });
+    const isAllowed = segment.repositories.map((id) => (!allowed || allowed.has(id) ? 1 : 0));
+    const contents = segment.blobIsPaths.map((isPaths, blob) =>
+      isPaths ? 0 : (isAllowed[segment.blobRepository[blob] as number] as number),
+    );
+    flags.set(segment, own === null ? contents : and(own, contents));
+  }
+  return flags;
+}
+
+function flagUnits(segment: Segment, units: Uint16Array): Uint8Array {
+  const flags = new Uint8Array(segment.blobs);
+  for (const unit of units) flags[segment.unitBlob[unit] as number] = 1;
+  return flags;
+}
+
+/** Which blobs may satisfy a query, null for all of them; `leafFlags` says so of a text. */
+function flagsOf(query: Query, leafFlags: (leaf: Query) => Uint8Array | null): Uint8Array | null {
+  if (query.kind === "text") return leafFlags(query);
+  if (query.kind === "and") {
+    return query.of.reduce<Uint8Array | null>((all, of) => {
+      const flags = flagsOf(of, leafFlags);
+      return all && flags ? and(all, flags) : (all ?? flags);
+    }, null);
+  }
+  if (query.kind === "or") {
+    const all = query.of.map((of) => flagsOf(of, leafFlags));
+    if (all.some((flags) => flags === null)) return null;
+    return (all as Uint8Array[]).reduce((any, flags) => any.map((flag, i) => flag | (flags[i] as number)));
+  }
+  return null; // what the index cannot tell
+}
+
+function and(a: Uint8Array, b: Uint8Array): Uint8Array {
+  return a.map((flag, i) => flag & (b[i] as number));
+}
+
+/** Takes away the blobs that are flagged in `without`. */
+export function withoutFlags(flags: BlobFlags, without: BlobFlags): BlobFlags {
+  return new Map(
+    [...flags].map(([segment, own]) => {
+      const gone = without.get(segment);
+      return [segment, gone ? own.map((flag, i) => flag & (1 - (gone[i] as number))) : own];
+    }),
+  );
+}
+
+export function countFlags(flags: BlobFlags): number {
+  let count = 0;
+  for (const own of flags.values()) for (const flag of own) count += flag;
+  return count;
+}

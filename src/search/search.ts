@@ -1,0 +1,511 @@
+import { type Kysely, sql } from "kysely";
+import { type Connection, transaction } from "../database/connect.ts";
+import type { FileState, Tables } from "../database/schema.ts";
+import type { Viewer } from "../database/viewer.ts";
+import { type Cursor, readCursor, writeCursor } from "./cursor.ts";
+import {
+  conditionsOf,
+  listMatching,
+  readFilesOf,
+  readUnsearchable,
+  readVisible,
+  type SearchedFile,
+} from "./files.ts";
+import { Matcher, TimedOut } from "./matcher.ts";
+import { findPathHits, type PathHits } from "./paths.ts";
+import { countFlags, flagBlobs, type Leaf, leavesOf, readCandidates, TIERS, withoutFlags } from "./plan.ts";
+import type { ParsedQuery, Query } from "./query.ts";
+import { scorePath, scoreText, sinkOf } from "./rank.ts";
+import {
+  type BlobFlags,
+  comparePlaces,
+  type Place,
+  placeOf,
+  repositoryOf,
+  type Segment,
+  type SegmentBlob,
+  SegmentCache,
+  walkBlobs,
+} from "./segments.ts";
+import { type FoundLine, linesOfFile } from "./snippet.ts";
+import { type Candidate, unitNumbers, type Verification, type Verified, verify } from "./verify.ts";
+
+/** A search answers with what it has after so long. */
+const TIME_BOX_MS = 2_000;
+/** So many blobs are looked at first, then more and more. */
+const FIRST_BATCH = 64;
+const LARGEST_BATCH = 1_024;
+/** Their units are read together, of 8 KB each. */
+const UNITS_AT_ONCE = 1_024;
+/** So many blobs are ordered by what their files are called, then so many of them by their texts. */
+const WINDOW = 800;
+const GROUP = 100;
+const UNSEARCHABLE_SHOWN = 100;
+
+/** What all searches of a process share. */
+export interface SearchEngine {
+  connection: Connection;
+  matcher: Matcher;
+  segments: SegmentCache;
+  close(): Promise<void>;
+}
+
+export function createSearchEngine(connection: Connection): SearchEngine {
+  const matcher = new Matcher({ threads: 2 });
+  return { connection, matcher, segments: new SegmentCache(), close: () => matcher.close() };
+}
+
+export interface SearchOptions {
+  /** Files. */
+  limit: number;
+  /** Lines shown before and after each that was found. */
+  context: number;
+  /** Lines of a file that are shown at most. */
+  lines: number;
+  cursor: string | null;
+  /** Milliseconds after which it answers with what it has. */
+  timeBoxMs?: number;
+  signal?: AbortSignal;
+}
+
+/** A file for which the query is true. */
+export interface FoundFile {
+  repository_id: string;
+  /** owner/name */
+  repository: string;
+  path: string;
+  /** The true bytes of a name that is not UTF-8. */
+  path_base64: string | null;
+  language: string | null;
+  /** What is indexed of the repository. */
+  commit: string;
+  state: FileState;
+  /** What of the path matches, as columns (UTF-16 units). */
+  path_ranges: [number, number][];
+  lines: FoundLine[];
+  /** Matching lines beyond those. */
+  more_lines: number;
+}
+
+/** Why an answer may lack something. */
+export interface Incomplete {
+  reason: "indexing" | "time_box";
+  message: string;
+  /** Those that are not indexed whole yet. */
+  repositories: string[];
+}
+
+export interface SearchAnswer {
+  data: FoundFile[];
+  next_cursor: string | null;
+  /** Files in all, as far as it can be told. */
+  estimated_total: number;
+  total_is_exact: boolean;
+  incomplete: Incomplete | null;
+}
+
+/** All that one search is done with. */
+interface Search {
+  trx: Kysely<Tables>;
+  engine: SearchEngine;
+  viewer: Viewer;
+  query: Query;
+  options: SearchOptions;
+  /** By performance.now(). */
+  deadline: number;
+}
+
+/** What was found so far: a search that is cut off answers with it. */
+interface Page {
+  files: FoundFile[];
+  next: Cursor | null;
+  total: number;
+  isExact: boolean;
+}
+
+/**
+ * The files that a viewer may see and for which a query is true, from one snapshot of the index. Plain words are ranked;
+ * all else is in the order of repositories. Throws BadCursor.
+ */
+export async function search(
+  engine: SearchEngine,
+  viewer: Viewer,
+  { query }: ParsedQuery,
+  options: SearchOptions,
+): Promise<SearchAnswer> {
+  const page: Page = { files: [], next: null, total: 0, isExact: true };
+  const timeBox = options.timeBoxMs ?? TIME_BOX_MS;
+  const deadline = performance.now() + timeBox;
+  let unsearchable: string[] = [];
+  let isCut = false;
+  if (query) {
+    try {
+      await transaction(engine.connection, async ({ trx, client }) => {
+        await client.query(
+          `set transaction isolation level repeatable read, read only; set local statement_timeout = ${Math.ceil(timeBox)}`,
+        );
+        const limits = { repositories: null, limit: UNSEARCHABLE_SHOWN };
+        unsearchable = await readUnsearchable(trx, viewer, limits);
+        await fillPage({ trx, engine, viewer, query, options, deadline }, page);
+      });
+    } catch (error) {
+      if (!isTimeout(error)) throw error;
+      isCut = true;
+    }
+  }
+  return {
+    data: page.files,
+    next_cursor: page.next && writeCursor(page.next),
+    estimated_total: Math.max(page.total, page.files.length),
+    total_is_exact: page.isExact && !isCut,
+    incomplete: incompleteOf({ isCut, timeBox, unsearchable }),
+  };
+}
+
+/** The time box is over: the matcher or the database says so, or there was no time left to ask. */
+function isTimeout(error: unknown): boolean {
+  if (error instanceof TimedOut) return true;
+  return error instanceof Error && "code" in error && error.code === "57014";
+}
+
+function incompleteOf(options: {
+  isCut: boolean;
+  timeBox: number;
+  unsearchable: string[];
+}): Incomplete | null {
+  const { isCut, timeBox, unsearchable: repositories } = options;
+  if (isCut) {
+    const message = `Not all was looked at within ${timeBox / 1000} s. Add a longer literal part, or repo: or path:.`;
+    return { reason: "time_box", message, repositories };
+  }
+  if (repositories.length === 0) return null;
+  const count = repositories.length === 1 ? "One repository is" : `${repositories.length} repositories are`;
+  return { reason: "indexing", message: `${count} not indexed whole yet.`, repositories };
+}
+
+async function fillPage(context: Search, page: Page): Promise<void> {
+  const leaves = leavesOf(context.query);
+  if (leaves.length === 0) return await fillByName(context, page);
+  const segments = await readAllowed(context);
+  const candidates = await readCandidates(context.trx, leaves, segments.all);
+  const searching = { ...context, leaves, ...candidates, allowed: segments.allowed };
+  const isRanked = leaves.some(({ query, isShown }) => query.word && isShown);
+  await (isRanked ? fillRanked(searching, page) : fillInOrder(searching, page));
+}
+
+/** Files whose names and kinds are asked for, but no text. */
+async function fillByName({ trx, viewer, query, options }: Search, page: Page): Promise<void> {
+  const cursor = readCursor(options.cursor, "file");
+  const rows = await listMatching(trx, viewer, {
+    query,
+    after: cursor?.place ?? null,
+    limit: options.limit + 1,
+  });
+  const shown = rows.slice(0, options.limit);
+  page.files = shown.map((file) => toFound(file, { path_ranges: [], lines: [], more_lines: 0 }));
+  const last = shown.at(-1);
+  if (last && rows.length > shown.length) {
+    const { repository_id, path, path_base64 } = last;
+    page.next = { kind: "file", place: { repository_id, path, path_base64 } };
+  }
+  page.total = rows.length;
+  page.isExact = cursor === null && page.next === null;
+}
+
+function toFound(
+  file: SearchedFile,
+  shown: Pick<FoundFile, "path_ranges" | "lines" | "more_lines">,
+): FoundFile {
+  const { generated: _, vendored: __, truths: ___, ...rest } = file;
+  return { ...rest, ...shown };
+}
+
+/** The segments that may hold something of what the viewer sees and the query does not rule out. */
+async function readAllowed({
+  trx,
+  engine,
+  viewer,
+  query,
+}: Search): Promise<{ all: Segment[]; allowed: Set<string> | null }> {
+  const all = await engine.segments.read(trx);
+  const conditions = conditionsOf(query).filter(({ kind }) => kind === "repository");
+  if (viewer.repositories === "all" && conditions.length === 0) return { all, allowed: null };
+  const visible = await readVisible(trx, viewer, conditions);
+  const possible = visible.filter(({ truths }) =>
+    mayBeIn(query, (of) => truths[conditions.indexOf(of as never)]),
+  );
+  const allowed = new Set(possible.map(({ id }) => id));
+  return { all: all.filter(({ repositories }) => repositories.some((id) => allowed.has(id))), allowed };
+}
+
+/** False where a query is false of all files of a repository, of which its conditions are known. */
+function mayBeIn(query: Query, truthOf: (of: Query) => boolean | undefined): boolean {
+  const visit = (of: Query): boolean | null => {
+    if (of.kind === "repository") return truthOf(of) === true;
+    if (of.kind === "not") {
+      const inner = visit(of.of);
+      return inner === null ? null : !inner;
+    }
+    if (of.kind !== "and" && of.kind !== "or") return null;
+    const decides = of.kind === "or";
+    const inner = of.of.map(visit);
+    if (inner.includes(decides)) return decides;
+    return inner.includes(null) ? null : !decides;
+  };
+  return visit(query) !== false;
+}
+
+interface Searching extends Search {
+  leaves: Leaf[];
+  segments: Segment[];
+  units: Awaited<ReturnType<typeof readCandidates>>["units"];
+  /** Ids of repositories; null: all. */
+  allowed: Set<string> | null;
+}
+
+function verificationOf({ trx, engine, query, leaves, units, deadline, options }: Searching): Verification {
+  return {
+    trx,
+    matcher: engine.matcher,
+    query,
+    leaves,
+    units: units.anywhere,
+    deadline,
+    signal: options.signal,
+  };
+}
+
+function checkTime({ deadline, options }: Search): void {
+  options.signal?.throwIfAborted();
+  if (performance.now() > deadline) throw new TimedOut();
+}
+
+/** Takes the next blobs, as many as are read together. */
+function takeBatch(blobs: Iterator<SegmentBlob>, size: number, units: Searching["units"]): SegmentBlob[] {
+  const batch: SegmentBlob[] = [];
+  let count = 0;
+  while (batch.length < size && count < UNITS_AT_ONCE) {
+    const next = blobs.next();
+    if (next.done) break;
+    batch.push(next.value);
+    count += unitNumbers(next.value, units.anywhere).length;
+  }
+  return batch;
+}
+
+/** The files of some blobs that a viewer sees and that a query does not rule out by their names. */
+async function candidatesOf(context: Searching, blobs: SegmentBlob[]): Promise<Candidate[]> {
+  const { trx, viewer, query } = context;
+  const places = blobs.map((blob) => ({ repository_id: repositoryOf(blob), first: firstOf(blob) }));
+  const files = await readFilesOf(trx, viewer, { blobs: places, query });
+  return files.map(({ at, ...file }) => ({ file, blob: blobs[at] as SegmentBlob }));
+}
+
+function firstOf({ segment, blob }: SegmentBlob): number {
+  return segment.blobFirst[blob] as number;
+}
+
+/** Files in the order of repositories, and in each in that of their indexing. */
+async function fillInOrder(context: Searching, page: Page): Promise<void> {
+  const { query, leaves, units, allowed, options } = context;
+  const cursor = readCursor(options.cursor, "blob");
+  const flags = flagBlobs(query, { leaves, units: units.anywhere, broad: new Set(), allowed });
+  // The blob of the last file is looked at again, since it may be that of other files too.
+  const after = cursor && (cursor.path === null ? cursor.place : before(cursor.place));
+  const blobs = walkBlobs(flags, after);
+  const progress = { looked: 0, matched: 0, all: countFlags(flags) };
+  for (let size = FIRST_BATCH; ; size = Math.min(LARGEST_BATCH, size * 2)) {
+    checkTime(context);
+    const batch = takeBatch(blobs, size, units);
+    if (batch.length === 0) break;
+    const candidates = afterPath(await candidatesOf(context, batch), cursor);
+    const verified = await verify(candidates, verificationOf(context));
+    progress.looked += batch.length;
+    progress.matched += verified.length;
+    for (const file of verified) {
+      if (page.files.length === options.limit) {
+        estimate(page, progress, cursor !== null);
+        return;
+      }
+      page.files.push(await show(context, file));
+      page.next = { kind: "blob", place: placeOfBlob(file.blob), path: file.file.path };
+    }
+    const last = batch.at(-1) as SegmentBlob;
+    // All of these blobs' files were looked at.
+    page.next = { kind: "blob", place: placeOfBlob(last), path: null };
+    page.total = progress.matched;
+  }
+  page.next = null;
+  estimate(page, progress, cursor !== null);
+}
+
+function before({ repository, first }: Place): Place {
+  return { repository, first: first - 1 };
+}
+
+function placeOfBlob(blob: SegmentBlob | null): Place {
+  return blob ? placeOf(blob.segment, blob.blob) : { repository: 0, first: 0 };
+}
+
+/** Leaves out the files of the first blob up to the cursor's. */
+function afterPath(candidates: Candidate[], cursor: Extract<Cursor, { kind: "blob" }> | null): Candidate[] {
+  if (!cursor || cursor.path === null) return candidates;
+  const last = candidates.findLastIndex(
+    ({ blob, file }) => comparePlaces(placeOfBlob(blob), cursor.place) === 0 && file.path === cursor.path,
+  );
+  return candidates.slice(last + 1);
+}
+
+function estimate(
+  page: Page,
+  { looked, matched, all }: { looked: number; matched: number; all: number },
+  isLater: boolean,
+): void {
+  const isWhole = looked === all && !isLater;
+  page.isExact = isWhole;
+  page.total = isWhole ? matched : Math.round((all * matched) / Math.max(1, looked));
+}
+
+async function show(context: Searching, verified: Verified): Promise<FoundFile> {
+  const { trx, leaves, options } = context;
+  const { lines, more_lines } = await linesOfFile(trx, verified, {
+    leaves,
+    limit: options.lines,
+    context: options.context,
+  });
+  return toFound(verified.file, { path_ranges: verified.path_ranges, lines, more_lines });
+}
+
+/** Files from the best on: window by window, in each those first that their names and texts speak for. */
+async function fillRanked(context: Searching, page: Page): Promise<void> {
+  const { options } = context;
+  const cursor = readCursor(options.cursor, "ranked");
+  const hits = await findPathHits(context);
+  const tiers = tiersOf(context, hits);
+  const all = tiers.reduce((sum, flags) => sum + countFlags(flags), 0) + hits.candidates.length;
+  const progress = { looked: 0, matched: 0, all };
+  const named = new Set(hits.candidates.map(({ file }) => nameOf(file)));
+  for (let tier = cursor?.tier ?? -1; tier < tiers.length; tier += 1) {
+    let after = tier === cursor?.tier ? cursor.after : null;
+    for (;;) {
+      checkTime(context);
+      const window = tier < 0 ? null : take(walkBlobs(tiers[tier] as BlobFlags, after), WINDOW);
+      if (window?.length === 0) break;
+      const candidates = window
+        ? (await candidatesOf(context, window)).filter(({ file }) => !named.has(nameOf(file)))
+        : hits.candidates;
+      progress.looked += window?.length ?? candidates.length;
+      const start = cursor && tier === cursor.tier && samePlace(after, cursor.after) ? cursor : null;
+      const isFull = await fillFromWindow(context, page, { candidates, tier, after, start, progress });
+      if (isFull) return estimate(page, progress, cursor !== null);
+      if (!window) break;
+      after = placeOfBlob(window.at(-1) as SegmentBlob);
+      page.next = { kind: "ranked", tier, after, group: 0, offset: 0 };
+    }
+  }
+  page.next = null;
+  estimate(page, progress, cursor !== null);
+}
+
+/** The blobs of each tier that no tier before it has. */
+function tiersOf({ query, leaves, units, allowed }: Searching, { broad }: PathHits): BlobFlags[] {
+  const none: ReadonlySet<Leaf> = new Set();
+  const tiers: BlobFlags[] = [];
+  for (const tier of TIERS) {
+    const isLast = tier === "anywhere";
+    const flags = flagBlobs(query, { leaves, units: units[tier], broad: isLast ? broad : none, allowed });
+    tiers.push(tiers.reduce(withoutFlags, flags));
+  }
+  return tiers;
+}
+
+function nameOf({ repository_id, path, path_base64 }: SearchedFile): string {
+  return `${repository_id}/${path_base64 ?? ""}/${path}`;
+}
+
+function samePlace(a: Place | null, b: Place | null): boolean {
+  return a === null || b === null ? a === b : comparePlaces(a, b) === 0;
+}
+
+function take<T>(items: Iterator<T>, count: number): T[] {
+  const taken: T[] = [];
+  while (taken.length < count) {
+    const next = items.next();
+    if (next.done) break;
+    taken.push(next.value);
+  }
+  return taken;
+}
+
+/** Adds the files of a window, group by group; true once the page is full. */
+async function fillFromWindow(
+  context: Searching,
+  page: Page,
+  window: {
+    candidates: Candidate[];
+    tier: number;
+    after: Place | null;
+    start: { group: number; offset: number } | null;
+    progress: { matched: number };
+  },
+): Promise<boolean> {
+  const { tier, after, start, progress } = window;
+  const words = wordsOfLeaves(context.leaves).map(({ word }) => word.toLowerCase());
+  const ordered = window.candidates
+    .map((candidate) => ({
+      candidate,
+      score: (1 + scorePath(candidate.file, words)) * sinkOf(candidate.file),
+    }))
+    .sort((a, b) => b.score - a.score)
+    .map(({ candidate }) => candidate);
+  for (let group = start?.group ?? 0; group * GROUP < ordered.length; group += 1) {
+    checkTime(context);
+    const ranked = await rankGroup(context, ordered.slice(group * GROUP, (group + 1) * GROUP));
+    progress.matched += ranked.length;
+    const from = group === start?.group ? start.offset : 0;
+    for (const [i, file] of ranked.entries()) {
+      if (i < from) continue;
+      if (page.files.length === context.options.limit) {
+        page.next = { kind: "ranked", tier, after, group, offset: i };
+        return true;
+      }
+      page.files.push(await show(context, file));
+    }
+    page.next = { kind: "ranked", tier, after, group: group + 1, offset: 0 };
+  }
+  return false;
+}
+
+async function rankGroup(context: Searching, candidates: Candidate[]): Promise<Verified[]> {
+  const words = wordsOfLeaves(context.leaves);
+  const verified = await verify(candidates, verificationOf(context));
+  return verified
+    .map((file) => ({ file, score: scoreOf(file, words) }))
+    .sort((a, b) => b.score - a.score)
+    .map(({ file }) => file);
+}
+
+function wordsOfLeaves(leaves: Leaf[]): { word: string; leaf: number }[] {
+  return leaves.flatMap(({ query, pattern, isShown }, leaf) =>
+    query.word && isShown && pattern.kind === "literal" ? [{ word: pattern.text, leaf }] : [],
+  );
+}
+
+/** Hits of one word beyond those tell no more of how it stands. */
+const HITS_SCORED = 50;
+
+function scoreOf({ file, found }: Verified, words: { word: string; leaf: number }[]): number {
+  const hits = words.map(({ word, leaf }) => ({
+    word,
+    found: (found[leaf] ?? []).slice(0, HITS_SCORED).flatMap(({ unit, index, ranges }) =>
+      ranges.map(([start, end]) => ({
+        line: unit.start_line + index,
+        text: unit.lines[index] ?? "",
+        start,
+        end,
+      })),
+    ),
+  }));
+  const names = words.map(({ word }) => word.toLowerCase());
+  return (scorePath(file, names) + scoreText(hits)) * sinkOf(file);
+}

@@ -1,0 +1,112 @@
+import type { Kysely } from "kysely";
+import type { Tables } from "../database/schema.ts";
+import { readChunks } from "./files.ts";
+import type { Leaf } from "./plan.ts";
+import { repositoryOf } from "./segments.ts";
+import { type Found, linesOf, mergeRanges, type TextUnit, type Verified } from "./verify.ts";
+
+/** A longer line is cut for showing, around what was found first. */
+const SHOWN_COLUMNS = 1_000;
+const BEFORE_FOUND = 200;
+
+/** A line of an answer. */
+export interface FoundLine {
+  /** From 1. */
+  number: number;
+  /** Without its end; of a very long line a part. */
+  text: string;
+  /** How many UTF-16 units of the line come before `text`. */
+  offset: number;
+  /** What was found, as columns (UTF-16 units) in `text`. */
+  ranges: [number, number][];
+  /** False: it is shown for its neighbours' sake. */
+  match: boolean;
+}
+
+/** The lines of a file that are shown: where something was found, and what stands around. */
+export async function linesOfFile(
+  trx: Kysely<Tables>,
+  { found, blob }: Verified,
+  { leaves, limit, context }: { leaves: Leaf[]; limit: number; context: number },
+): Promise<{ lines: FoundLine[]; more_lines: number }> {
+  const byNumber = new Map<number, Found>();
+  for (const of of found.filter((_, leaf) => leaves[leaf]?.isShown).flat()) {
+    const number = of.unit.start_line + of.index;
+    const before = byNumber.get(number);
+    byNumber.set(number, before ? { ...of, ranges: [...before.ranges, ...of.ranges] } : of);
+  }
+  const numbers = [...byNumber.keys()].sort((a, b) => a - b);
+  const shown = numbers.slice(0, limit);
+  const lines = new Map<number, FoundLine>();
+  if (context > 0 && blob) {
+    const units = await readAround(trx, repositoryOf(blob), { shown, byNumber, context });
+    for (const number of shown) {
+      for (let near = number - context; near <= number + context; near += 1) {
+        const text = lineAt(units, near);
+        if (text !== null) lines.set(near, showLine(near, text, null));
+      }
+    }
+  }
+  for (const number of shown) {
+    const { unit, index, ranges } = byNumber.get(number) as Found;
+    lines.set(number, showLine(number, unit.lines[index] ?? "", mergeRanges(ranges)));
+  }
+  return {
+    lines: [...lines.values()].sort((a, b) => a.number - b.number),
+    more_lines: numbers.length - shown.length,
+  };
+}
+
+function showLine(number: number, text: string, ranges: [number, number][] | null): FoundLine {
+  const match = ranges !== null;
+  if (text.length <= SHOWN_COLUMNS) return { number, text, offset: 0, ranges: ranges ?? [], match };
+  const offset = characterStart(text, Math.max(0, (ranges?.[0]?.[0] ?? 0) - BEFORE_FOUND));
+  const cut = text.slice(offset, characterStart(text, offset + SHOWN_COLUMNS));
+  const kept = (ranges ?? []).flatMap(([start, end]): [number, number][] => {
+    const [from, to] = [start - offset, Math.min(end - offset, cut.length)];
+    return from <= to && from >= 0 ? [[from, to]] : [];
+  });
+  return { number, text: cut, offset, ranges: kept, match };
+}
+
+/** `index`, or the one before where it would split a surrogate pair. */
+function characterStart(text: string, index: number): number {
+  const isLow = (text.charCodeAt(index) & 0xfc00) === 0xdc00;
+  return isLow && index > 0 ? index - 1 : index;
+}
+
+/** The units that hold the lines around those that are shown. */
+async function readAround(
+  trx: Kysely<Tables>,
+  repository_id: string,
+  options: { shown: number[]; byNumber: Map<number, Found>; context: number },
+): Promise<TextUnit[]> {
+  const { shown, byNumber, context } = options;
+  const units = new Set(shown.map((number) => (byNumber.get(number) as Found).unit));
+  const missing = new Set<number>();
+  for (const number of shown) {
+    const { unit, index } = byNumber.get(number) as Found;
+    if (index < context) missing.add(unit.first - 1);
+    if (index + context >= unit.lines.length) missing.add(unit.end);
+  }
+  for (const unit of units) for (let id = unit.first; id < unit.end; id += 1) missing.delete(id);
+  const shas = new Set([...units].map(({ sha }) => sha));
+  const chunks = await readChunks(
+    trx,
+    [...missing].map((id) => ({ repository_id, id })),
+  );
+  // A neighbour by number may be of another text, or a piece of a very long line: that is left out.
+  const near = chunks.filter(({ sha, start_column }) => shas.has(sha) && start_column === 0);
+  return [
+    ...units,
+    ...near.map(({ id, text, ...place }) => ({ ...place, first: id, end: id + 1, lines: linesOf(text) })),
+  ];
+}
+
+function lineAt(units: TextUnit[], number: number): string | null {
+  for (const { start_line, lines } of units) {
+    const line = lines[number - start_line];
+    if (line !== undefined && number >= start_line) return line;
+  }
+  return null;
+}

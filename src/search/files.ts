@@ -43,10 +43,16 @@ export function conditionsOf(query: Query): Condition[] {
 
 /** What must be true of a file whatever is in it: the conditions that a query cannot do without. */
 function filterOf(query: Query): RawBuilder<boolean> {
-  if (query.kind === "and") return join(query.of.map(filterOf), sql` and `);
-  return query.kind === "text" || query.kind === "or" || query.kind === "not"
-    ? sql<boolean>`true`
-    : conditionSql(query);
+  switch (query.kind) {
+    case "and":
+      return join(query.of.map(filterOf), sql` and `);
+    case "or":
+    case "not":
+    case "text":
+      return sql<boolean>`true`;
+    default:
+      return conditionSql(query);
+  }
 }
 
 /** A query without texts. */

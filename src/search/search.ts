@@ -1,4 +1,4 @@
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
 import { type Connection, transaction } from "../database/connect.ts";
 import type { FileState, Tables } from "../database/schema.ts";
 import type { Viewer } from "../database/viewer.ts";
@@ -376,35 +376,41 @@ async function show(context: Searching, verified: Verified): Promise<FoundFile> 
   return toFound(verified.file, { path_ranges: verified.path_ranges, lines, more_lines });
 }
 
-/** Files from the best on: window by window, in each those first that their names and texts speak for. */
+/**
+ * Files from the best on: window by window, in each those first that their names and texts speak for. The first window
+ * (of tier -1) holds the files that are found by their paths beside the first that have the words as identifiers.
+ */
 async function fillRanked(context: Searching, page: Page): Promise<void> {
-  const { options } = context;
-  const cursor = readCursor(options.cursor, "ranked");
+  const cursor = readCursor(context.options.cursor, "ranked");
   const hits = await findPathHits(context);
   const tiers = tiersOf(context, hits);
   const all = tiers.reduce((sum, flags) => sum + countFlags(flags), 0) + hits.candidates.length;
   const progress = { looked: 0, matched: 0, all };
   const named = new Set(hits.candidates.map(({ file }) => nameOf(file)));
-  for (let tier = cursor?.tier ?? -1; tier < tiers.length; tier += 1) {
-    let after = tier === cursor?.tier ? cursor.after : null;
-    for (;;) {
-      checkTime(context);
-      const window = tier < 0 ? null : take(walkBlobs(tiers[tier] as BlobFlags, after), WINDOW);
-      if (window?.length === 0) break;
-      const candidates = window
-        ? (await candidatesOf(context, window)).filter(({ file }) => !named.has(nameOf(file)))
-        : hits.candidates;
-      progress.looked += window?.length ?? candidates.length;
-      const start = cursor && tier === cursor.tier && samePlace(after, cursor.after) ? cursor : null;
-      const isFull = await fillFromWindow(context, page, { candidates, tier, after, start, progress });
-      if (isFull) return estimate(page, progress, cursor !== null);
-      if (!window) break;
-      after = placeOfBlob(window.at(-1) as SegmentBlob);
-      page.next = { kind: "ranked", tier, after, group: 0, offset: 0 };
-    }
+  let [tier, after, start] = [cursor?.tier ?? -1, cursor?.after ?? null, cursor as Start | null];
+  while (tier < tiers.length) {
+    checkTime(context);
+    const window = take(walkBlobs(tiers[Math.max(0, tier)] as BlobFlags, after), WINDOW);
+    const others = (await candidatesOf(context, window)).filter(({ file }) => !named.has(nameOf(file)));
+    const candidates = tier < 0 ? [...hits.candidates, ...others] : others;
+    progress.looked += window.length + candidates.length - others.length;
+    const isFull = await fillFromWindow(context, page, { candidates, tier, after, start, progress });
+    if (isFull) return estimate(page, progress, cursor !== null);
+    start = null;
+    const last = window.at(-1);
+    after = last ? placeOfBlob(last) : null;
+    if (tier < 0) tier = 0;
+    else if (!last) tier += 1;
+    page.next = { kind: "ranked", tier, after, group: 0, offset: 0 };
   }
   page.next = null;
   estimate(page, progress, cursor !== null);
+}
+
+/** Where in a window a page begins. */
+interface Start {
+  group: number;
+  offset: number;
 }
 
 /** The blobs of each tier that no tier before it has. */
@@ -421,10 +427,6 @@ function tiersOf({ query, leaves, units, allowed }: Searching, { broad }: PathHi
 
 function nameOf({ repository_id, path, path_base64 }: SearchedFile): string {
   return `${repository_id}/${path_base64 ?? ""}/${path}`;
-}
-
-function samePlace(a: Place | null, b: Place | null): boolean {
-  return a === null || b === null ? a === b : comparePlaces(a, b) === 0;
 }
 
 function take<T>(items: Iterator<T>, count: number): T[] {
@@ -445,7 +447,7 @@ async function fillFromWindow(
     candidates: Candidate[];
     tier: number;
     after: Place | null;
-    start: { group: number; offset: number } | null;
+    start: Start | null;
     progress: { matched: number };
   },
 ): Promise<boolean> {

@@ -3,7 +3,7 @@ import type { MemberBlob } from "../grams/members.ts";
 import { MAX_UNITS, type UnitKeys } from "../grams/segment.ts";
 import { drawSegmentId, storeSegment } from "../grams/store.ts";
 import type { IndexedUnits } from "../grams/unit.ts";
-import { chunkText } from "./chunk.ts";
+import { type Chunk, chunkText } from "./chunk.ts";
 import { chunksAtMost } from "./parse.ts";
 import type { ScanTools } from "./scan.ts";
 import { type PathLines, readNumbered, readUnindexed, storePaths, type UnindexedBlob } from "./store.ts";
@@ -25,6 +25,8 @@ export class GramSink {
   #blobs: MemberBlob[] = [];
   #keys = 0;
   #units = 0;
+  /** The segment that is being written: one at a time, while others are read. */
+  #writing: Promise<void> = Promise.resolve();
   /** The first number after all that was added. */
   #end = 0;
 
@@ -53,7 +55,8 @@ export class GramSink {
   /** Takes the units of chunks that are stored by now. */
   async add({ keys, counts, blobs }: IndexedUnits): Promise<void> {
     if (blobs.length === 0) return;
-    if (this.#units + counts.length > MAX_UNITS || this.#keys + keys.length > MAX_KEYS) await this.flush();
+    if (this.#units + counts.length > MAX_UNITS || this.#keys + keys.length > MAX_KEYS)
+      await this.#writeSegment(null);
     this.#pieces.push({ keys, counts });
     for (const blob of blobs) this.#blobs.push(blob);
     this.#keys += keys.length;
@@ -62,7 +65,7 @@ export class GramSink {
     this.#end = last.first + last.units.reduce((sum, size) => sum + size, 0);
   }
 
-  /** Writes what was added since the last segment, together with the lines of these paths where there are any. */
+  /** Writes what was added, together with the lines of these paths where there are any; all is stored once it resolves. */
   async flush(paths: PathLines | null = null): Promise<void> {
     const first = this.#next;
     const chunks = paths ? chunkText(paths.lines.join("\n")) : [];
@@ -70,30 +73,41 @@ export class GramSink {
       this.#next += chunks.length;
       await this.add(await this.#tools.parser.index([{ first, chunks, isPaths: true }]));
     }
-    const segment = await this.#makeSegment();
-    if (segment === null && paths === null) return;
-    const repository_id = this.#repositoryId;
-    await this.#tools.write(async (t) => {
-      if (paths) await storePaths(t, { repository_id, first, chunks, ...paths });
-      if (segment === null) return;
-      await storeSegment(t, { ...segment, parts: [{ repository_id, blobs: segment.blobs }] });
-      await sql`update repositories set grams_through = ${segment.through} where id = ${repository_id}`.execute(
-        t.trx,
-      );
-    });
+    await this.#writeSegment(paths && { first, chunks, ...paths });
+    await this.#writing;
   }
 
-  /** The rows of what was added, and up to which chunk that is; null where nothing was. */
-  async #makeSegment() {
-    if (this.#blobs.length === 0) return null;
+  /** Begins to write a segment of what was added, once the one before it is written. */
+  async #writeSegment(paths: (PathLines & { first: number; chunks: Chunk[] }) | null): Promise<void> {
+    await this.#writing;
+    const segment = this.#takeSegment();
+    if (segment === null && paths === null) return;
     const { write, parser } = this.#tools;
-    const [pieces, blobs, through] = [this.#pieces, this.#blobs, this.#end - 1];
+    const repository_id = this.#repositoryId;
+    const work = async () => {
+      const made = segment && { ...segment, ...(await makeSegment(segment.pieces, { write, parser })) };
+      await write(async (t) => {
+        if (paths) await storePaths(t, { repository_id, ...paths });
+        if (made === null) return;
+        await storeSegment(t, { ...made, parts: [{ repository_id, blobs: made.blobs }] });
+        await sql`update repositories set grams_through = ${made.through} where id = ${repository_id}`.execute(
+          t.trx,
+        );
+      });
+    };
+    this.#writing = work();
+    this.#writing.catch(() => {}); // whoever adds or flushes next is told
+  }
+
+  /** What was added, and up to which chunk that is; null where nothing was. */
+  #takeSegment() {
+    if (this.#blobs.length === 0) return null;
+    const taken = { pieces: this.#pieces, blobs: this.#blobs, through: this.#end - 1 };
     this.#pieces = [];
     this.#blobs = [];
     this.#keys = 0;
     this.#units = 0;
-    const id = await write(({ trx }) => drawSegmentId(trx));
-    return { id, blobs, through, postings: await parser.makeSegment(id, pieces) };
+    return taken;
   }
 
   async #indexStored(blobs: UnindexedBlob[]): Promise<void> {
@@ -114,4 +128,12 @@ export class GramSink {
     }
     if (some.length > 0) await index();
   }
+}
+
+async function makeSegment(
+  pieces: UnitKeys[],
+  { write, parser }: Pick<ScanTools, "write" | "parser">,
+): Promise<{ id: string; postings: Uint8Array[] }> {
+  const id = await write(({ trx }) => drawSegmentId(trx));
+  return { id, postings: await parser.makeSegment(id, pieces) };
 }

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { availableParallelism, hostname } from "node:os";
 import type { Logger } from "pino";
 import { type Config, loadApiToken } from "./config.ts";
-import { type Connection, connect } from "./database/connect.ts";
+import { type Connection, connect, transaction } from "./database/connect.ts";
 import { startEmbedded } from "./database/embedded.ts";
 import { Housekeeping } from "./database/housekeeping.ts";
 import { migrate } from "./database/migrate.ts";
@@ -24,6 +24,7 @@ import { purgeRemoved } from "./installations/purge.ts";
 import { deleteOldRedeliveries } from "./installations/redeliver.ts";
 import { createScheduled, scheduleAll } from "./installations/schedule.ts";
 import { createPerform } from "./perform.ts";
+import { requestUnsearchable } from "./runs/bulk.ts";
 import { createReplyLoop } from "./runs/replies.ts";
 import { createReportLoop } from "./runs/reporter.ts";
 import { deleteOldRefusals, deleteOldRuns } from "./runs/retention.ts";
@@ -104,6 +105,8 @@ async function startParts(
   const loops = createLoops(config, { connection, github, parser, publicUrl, log });
   for (const loop of loops) loop.start();
   if (config.reconcileSeconds > 0) await scheduleAll(connection);
+  const unsearchable = await transaction(connection, ({ trx }) => requestUnsearchable(trx));
+  if (unsearchable > 0) log.info({ repositories: unsearchable }, "repositories wait to become searchable");
   return {
     url: server.url,
     async close() {

@@ -87,3 +87,19 @@ async function cancelQueued(trx: Kysely<Tables>, repositoryIds: string[], why: s
     )
     select pg_notify(${CHANGED_CHANNEL}, id::text) from cancelled`.execute(trx);
 }
+
+/**
+ * Asks a background run for each repository whose index cannot be searched, since it was made before there was a search,
+ * unless one is under way. Answers how many there are.
+ */
+export async function requestUnsearchable(trx: Kysely<Tables>): Promise<number> {
+  const { rows } = await sql<{ id: string }>`
+    select id from repositories r
+    where indexed_commit is not null and path_lines is null and removed_at is null
+      and not exists (select from runs where repository_id = r.id and state in ('queued', 'running'))`.execute(
+    trx,
+  );
+  const ids = rows.map(({ id }) => id);
+  if (ids.length > 0) await requestBackgroundRuns(trx, ids, { trigger: "schedule" });
+  return ids.length;
+}

@@ -51,6 +51,40 @@ describe("an empty database", () => {
     expect([before, after]).toEqual([false, true]);
   });
 
+  test("that holds an index gets numbers for its chunks, blob by blob", async () => {
+    for (const file of readdirSync(folder)) if (file > "0005") rmSync(path.join(folder, file));
+    await migrate(connection, { folder, log });
+    await sql
+      .raw(`
+      insert into installations (id) values (1);
+      insert into repositories (id, installation_id, owner, name) values (7, 1, 'o', 'seven'), (8, 1, 'o', 'eight');
+      insert into blobs (repository_id, sha, size, state, chunk_count, run_id)
+        select r, decode(repeat(s || '0', 20), 'hex'), 1, case n when 0 then 'binary' else 'indexed' end, n, 1
+        from (values (7, 'a', 2), (7, 'b', 0), (7, 'c', 3), (8, 'a', 1)) as blob (r, s, n);
+      insert into chunks (repository_id, sha, ordinal, start_line, text)
+        select repository_id, sha, ordinal, ordinal * 10 + 1, concat_ws('/', repository_id, encode(sha, 'hex'), ordinal)
+        from blobs, generate_series(0, chunk_count - 1) ordinal;
+    `)
+      .execute(connection.db);
+
+    await migrate(connection, { log });
+
+    const { rows } = await sql<{ id: string; first_chunk: string; text: string; start_line: number }>`
+      select c.repository_id, c.id, b.first_chunk, c.text, c.start_line
+      from chunks c join blobs b using (repository_id, sha) order by c.repository_id, c.id`.execute(
+      connection.db,
+    );
+    const [a, c] = ["a0".repeat(20), "c0".repeat(20)];
+    expect(rows).toEqual([
+      { repository_id: "7", id: "1", first_chunk: "1", text: `7/${a}/0`, start_line: 1 },
+      { repository_id: "7", id: "2", first_chunk: "1", text: `7/${a}/1`, start_line: 11 },
+      { repository_id: "7", id: "3", first_chunk: "3", text: `7/${c}/0`, start_line: 1 },
+      { repository_id: "7", id: "4", first_chunk: "3", text: `7/${c}/1`, start_line: 11 },
+      { repository_id: "7", id: "5", first_chunk: "3", text: `7/${c}/2`, start_line: 21 },
+      { repository_id: "8", id: "1", first_chunk: "1", text: `8/${a}/0`, start_line: 1 },
+    ]);
+  });
+
   test("gets each migration from only one of several that start at once", async () => {
     const migrators = [1, 2, 3].map(() => migrate(connection, { log }));
 

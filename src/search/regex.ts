@@ -20,7 +20,7 @@ export class RegexFault extends Error {
  * Reads a pattern of our dialect: ECMAScript's syntax with the flag `u`, without what can look back or ahead.
  * Throws a RegexFault that says what to write instead.
  */
-export function parseRegex(source: string): AST.Pattern {
+export function parseRegex(source: string, maxParts = MAX_PARTS): AST.Pattern {
   const pattern = parseSyntax(source);
   const refuse = (message: string, node: AST.Node): never => {
     throw new RegexFault(message, node);
@@ -49,7 +49,7 @@ export function parseRegex(source: string): AST.Pattern {
       if (node.element.type === "Character" && node.element.value === 0x0a) refuse(ACROSS_LINES, node);
     },
   });
-  if (partsOf(pattern.alternatives) > MAX_PARTS)
+  if (partsOf(pattern.alternatives) > maxParts)
     refuse("This pattern repeats too much. Use smaller numbers in {…}.", pattern);
   return pattern;
 }

@@ -20,7 +20,7 @@ export class RegexFault extends Error {
  * Reads a pattern of our dialect: ECMAScript's syntax with the flag `u`, without what can look back or ahead.
  * Throws a RegexFault that says what to write instead.
  */
-export function parseRegex(source: string): AST.Pattern {
+export function parseRegex(source: string, maxParts = MAX_PARTS): AST.Pattern {
   const pattern = parseSyntax(source);
   const refuse = (message: string, node: AST.Node): never => {
     throw new RegexFault(message, node);
@@ -49,7 +49,7 @@ export function parseRegex(source: string): AST.Pattern {
       if (node.element.type === "Character" && node.element.value === 0x0a) refuse(ACROSS_LINES, node);
     },
   });
-  if (partsOf(pattern.alternatives) > MAX_PARTS)
+  if (partsOf(pattern.alternatives) > maxParts)
     refuse("This pattern repeats too much. Use smaller numbers in {…}.", pattern);
   return pattern;
 }
@@ -62,23 +62,63 @@ export function escapeRegex(text: string): string {
 const ACROSS_LINES =
   "Patterns match within a line, so \\n never matches. Use $ for a line's end, or search for two patterns.";
 
+/** Where the fault is, of the place where regexpp stopped: there, just before, from the last \ or from the open (. */
+type Place = "here" | "before" | "escape" | "group";
+
 /** What regexpp says, in sentences that say what to do. */
-const ADVICE: [RegExp, string][] = [
+const ADVICE: [RegExp, Place, string][] = [
   [
     /^Nothing to repeat/,
-    "There is nothing to repeat here. To search for the character itself write \\ before it",
+    "before",
+    "There is nothing to repeat here. For the character itself write \\ before it.",
   ],
-  [/^Lone quantifier brackets/, "A brace that repeats nothing is written \\{ or \\}"],
-  [/^(Incomplete|Invalid) quantifier/, "A brace that repeats nothing is written \\{ or \\}"],
-  [/^Unterminated group/, "This group is not closed. Write ) at its end, or \\( for the character itself"],
-  [/^Unmatched '\)'/, "No group is open here. Write \\) for the character itself"],
+  [
+    /^Lone quantifier brackets/,
+    "here",
+    "A brace or bracket that belongs to nothing is written \\{, \\} or \\].",
+  ],
+  [/^Incomplete quantifier/, "before", "A brace that repeats nothing is written \\{."],
+  [/^numbers out of order/, "before", "In {2,5} the smaller number comes first."],
+  [
+    /^Unterminated group/,
+    "group",
+    "This group is not closed. Write ) at its end, or \\( for the character itself.",
+  ],
+  [/^Unmatched '\)'/, "here", "No group is open here. Write \\) for the character itself."],
+  [
+    /^Invalid group/,
+    "here",
+    "Groups are (…), (?:…) and (?<name>…). For case write case:yes beside the pattern.",
+  ],
   [
     /^Unterminated character class/,
-    "This [ is not closed. Write ] at its end, or \\[ for the character itself",
+    "before",
+    "This [ is not closed. Write ] at its end, or \\[ for the character.",
   ],
-  [/^Invalid escape/, "There is no such escape. Write the character without \\, or \\\\ for a backslash"],
-  [/^Lone ]|^Unmatched ']'/, "A bracket that closes nothing is written \\]"],
-  [/^\\ at end of pattern/, "A backslash must stand before something. Write \\\\ for the character itself"],
+  [
+    /^Range out of order/,
+    "before",
+    "In a range the first character comes first: [a-z]. A hyphen itself is \\-.",
+  ],
+  [
+    /^Invalid character class/,
+    "before",
+    "A range goes from one character to another: [a-z]. A hyphen itself is \\-.",
+  ],
+  [
+    /^Invalid escape/,
+    "escape",
+    "There is no such escape. Write the character alone, or \\\\ for a backslash.",
+  ],
+  [/^Invalid unicode escape/, "escape", "A character by its number is \\u0041 or \\u{1f600}."],
+  [
+    /^Invalid property name/,
+    "escape",
+    "Characters have no property of this name. Known ones are \\p{Lu} and \\p{Script=Greek}.",
+  ],
+  [/^Invalid named capture/, "escape", "Patterns here cannot refer back to a group."],
+  [/^Duplicate capture group name/, "before", "Two groups have this name. Groups need no names here."],
+  [/^Invalid capture group name/, "before", "A group's name is not complete. Groups need no names here."],
 ];
 
 function parseSyntax(source: string): AST.Pattern {
@@ -90,14 +130,35 @@ function parseSyntax(source: string): AST.Pattern {
     return pattern;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    const at = error instanceof RegExpSyntaxError ? Math.min(error.index, source.length - 1) : 0;
     const detail = error.message.replace(/^Invalid regular expression: \/.*\/\w*: /s, "");
-    const advice = ADVICE.find(([about]) => about.test(detail))?.[1] ?? detail;
-    throw new RegexFault(`${advice}.`, {
-      start: Math.max(0, at),
-      end: error instanceof RegExpSyntaxError ? Math.max(0, at) + 1 : source.length,
-    });
+    const [, place, advice] = ADVICE.find(([about]) => about.test(detail)) ?? [null, "here", `${detail}.`];
+    const index = error instanceof RegExpSyntaxError ? error.index : 0;
+    throw new RegexFault(advice, placeOf(source, place, index));
   }
+}
+
+function placeOf(source: string, place: Place, index: number): { start: number; end: number } {
+  if (place === "group") {
+    const start = openGroup(source);
+    return { start, end: start + 1 };
+  }
+  if (place === "escape")
+    return {
+      start: Math.max(0, source.lastIndexOf("\\", index - 1)),
+      end: Math.min(index + 1, source.length),
+    };
+  const start = Math.max(0, Math.min(place === "before" ? index - 1 : index, source.length - 1));
+  return { start, end: start + 1 };
+}
+
+/** The innermost group that is not closed. */
+function openGroup(source: string): number {
+  const open: number[] = [];
+  for (const { 0: token, index } of source.matchAll(/\\.|\[(?:\\.|[^\]])*\]|[()]/gsu)) {
+    if (token === "(") open.push(index);
+    if (token === ")") open.pop();
+  }
+  return open.at(-1) ?? 0;
 }
 
 function partsOf(alternatives: AST.Alternative[]): number {

@@ -1,7 +1,8 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { FileState, Tables } from "../database/schema.ts";
 import { type Viewer, visibleTo } from "../database/viewer.ts";
-import type { PathPattern, Query } from "./query.ts";
+import type { PathPattern } from "./path-pattern.ts";
+import type { Query } from "./query.ts";
 
 /** A file of a published manifest, as a search sees it. */
 export interface SearchedFile {

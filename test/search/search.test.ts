@@ -52,7 +52,7 @@ describe("a search", () => {
     const searcher = await setUp();
 
     expect(await searcher.lines('"needle in the first piece"')).toEqual(["long.js:2"]);
-    const crossing = `"${"z".repeat(900)} across ${"w".repeat(500)}"`;
+    const crossing = `"${"z".repeat(500)} across ${"w".repeat(450)}"`;
     expect(await searcher.lines(crossing)).toEqual(["long.js:2"]);
     const { data } = await searcher.ask('"across"');
     const [line] = data[0]?.lines ?? [];

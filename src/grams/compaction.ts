@@ -13,7 +13,7 @@ import {
   type PostingRow,
   RowWriter,
   readRow,
-  rowsOfSlice,
+  rowsOfSlices,
   SLICES,
 } from "./segment.ts";
 import { drawSegmentId, SEGMENTS_CHANNEL, type SegmentPart, storeSegment } from "./store.ts";
@@ -112,8 +112,10 @@ async function replaceSegments(t: Transaction, ids: string[]): Promise<void> {
   const mapping = await mapUnits(t.trx, ids);
   const id = await drawSegmentId(t.trx);
   const writer = new RowWriter(mapping.units);
-  for (let slice = 0; slice < SLICES; slice += 1) {
-    const rows = mergeLists(await takeSlice(t.trx, ids, slice), mapping, writer);
+  const count = slicesAtOnce(mapping);
+  for (let first = 0; first < SLICES; first += count) {
+    const slices = { first, count };
+    const rows = mergeLists(await takeSlices(t.trx, ids, slices), { mapping, writer, slices });
     await copyRows(t.client, {
       table: "gram_postings",
       columns: POSTING_COLUMNS,
@@ -187,14 +189,31 @@ function newNumbers(parts: OldPart[], starts: Map<MemberBlob, number>): Uint16Ar
   return Uint16Array.from(numbers);
 }
 
-/** Deletes the rows of a slice of the keys and answers them. */
-async function takeSlice(
+/** Some slices of the keys that follow one another. */
+interface Slices {
+  first: number;
+  count: number;
+}
+
+/** Units times slices that are merged at once: some megabytes, and a moment of the event loop. */
+const UNITS_TIMES_SLICES = 65_536;
+
+/** How many slices to take at once, a power of two: each costs two statements. */
+function slicesAtOnce({ segments }: Mapping): number {
+  const units = segments.values().reduce((sum, numbers) => sum + numbers.length, 1);
+  let count = SLICES;
+  while (count > 1 && units * count > UNITS_TIMES_SLICES) count /= 2;
+  return count;
+}
+
+/** Deletes the rows of some slices and answers them. */
+async function takeSlices(
   trx: Kysely<Tables>,
   ids: string[],
-  slice: number,
+  { first, count }: Slices,
 ): Promise<(PostingRow & { segment_id: string })[]> {
   const inSlice = sql.join(
-    rowsOfSlice(slice).map(([first, last]) => sql`key between ${sql.lit(first)} and ${sql.lit(last)}`),
+    rowsOfSlices(first, count).map(([from, to]) => sql`key between ${sql.lit(from)} and ${sql.lit(to)}`),
     sql` or `,
   );
   const { rows } = await sql<PostingRow & { segment_id: string }>`
@@ -203,32 +222,37 @@ async function takeSlice(
   return rows;
 }
 
+interface MappedList {
+  list: PostingList;
+  mapped: Uint16Array;
+}
+
 function mergeLists(
   rows: (PostingRow & { segment_id: string })[],
-  { segments }: Mapping,
-  writer: RowWriter,
+  { mapping, writer, slices }: { mapping: Mapping; writer: RowWriter; slices: Slices },
 ): PostingRow[] {
-  const lists = new Map<number, Map<string, PostingList>>();
-  for (const row of rows) {
-    readRow(row, (key, list) => {
-      const own = lists.get(key);
-      if (own) own.set(row.segment_id, list);
-      else lists.set(key, new Map([[row.segment_id, list]]));
-      return true;
-    });
+  const [[firstKey, lastKey] = [0, 0]] = rowsOfSlices(slices.first, slices.count);
+  const lists: MappedList[][] = [];
+  lists.length = lastKey - firstKey + 1;
+  const bySegment = Map.groupBy(rows, ({ segment_id }) => segment_id);
+  for (const [id, mapped] of mapping.segments) {
+    for (const row of bySegment.get(id) ?? []) {
+      readRow(row, (key, list) => {
+        const own = lists[key - firstKey];
+        if (own) own.push({ list, mapped });
+        else lists[key - firstKey] = [{ list, mapped }];
+        return true;
+      });
+    }
   }
   const merged: PostingRow[] = [];
-  const numbers = new Uint16Array(MAX_UNITS_EVER);
-  for (const key of [...lists.keys()].sort((a, b) => a - b)) {
+  lists.forEach((own, i) => {
     let length = 0;
-    for (const [id, mapped] of segments) {
-      const list = lists.get(key)?.get(id);
-      if (list) length = addMapped(list, mapped, numbers, length);
-    }
-    const list = numbers.subarray(0, length);
-    if (!isAscending(list)) list.sort();
-    if (length > 0) merged.push(...writer.add(key, list, 0, length));
-  }
+    for (const { list, mapped } of own) length = addMapped(list, mapped, numbers, length);
+    const all = numbers.subarray(0, length);
+    if (!isAscending(all)) all.sort();
+    if (length > 0) merged.push(...writer.add(firstKey + i, all, 0, length));
+  });
   merged.push(...writer.end());
   return merged;
 }
@@ -236,13 +260,14 @@ function mergeLists(
 /** A blob of half a gigabyte, the longest text there can be, has so many units. */
 const MAX_UNITS_EVER = 65_536;
 const decoded = new Uint16Array(MAX_UNITS_EVER);
+const numbers = new Uint16Array(MAX_UNITS_EVER);
 
-/** Adds the new numbers of a list's units to `numbers` from `length` on; answers where they end. */
-function addMapped(list: PostingList, mapped: Uint16Array, numbers: Uint16Array, length: number): number {
+/** Adds the new numbers of a list's units to `into` from `length` on; answers where they end. */
+function addMapped(list: PostingList, mapped: Uint16Array, into: Uint16Array, length: number): number {
   let end = length;
   const add = (unit: number | undefined) => {
     if (unit === undefined || unit === GONE) return;
-    numbers[end] = unit;
+    into[end] = unit;
     end += 1;
   };
   if (list.k === EVERYWHERE) for (const unit of mapped) add(unit);

@@ -40,15 +40,16 @@ export function rowsOfKey(key: number): number[] {
   return [key, FINE_ROWS + (key >> FINE), COARSE_ROWS + (key >> COARSE)];
 }
 
-/** How many slices the keys are cut into for compaction, and the rows of one: as ranges, both ends included. */
+/** Slices of the keys, for what cannot be held in memory as a whole: of 4,096 keys each. */
 export const SLICES = KEYS >> COARSE;
 
-export function rowsOfSlice(slice: number): [number, number][] {
-  const [from, to] = [slice << COARSE, (slice + 1) << COARSE];
+/** The rows of some slices, from one on: as ranges, both ends included. */
+export function rowsOfSlices(first: number, count: number): [number, number][] {
+  const [from, to] = [first << COARSE, (first + count) << COARSE];
   return [
     [from, to - 1],
     [FINE_ROWS + (from >> FINE), FINE_ROWS + (to >> FINE) - 1],
-    [COARSE_ROWS + slice, COARSE_ROWS + slice],
+    [COARSE_ROWS + first, COARSE_ROWS + first + count - 1],
   ];
 }
 

@@ -90,8 +90,8 @@ export function wordsOf(of: string): { identifiers: Span[]; parts: Span[] } {
   const parts: Span[] = [];
   for (let start = 0; start < text.length; ) {
     const end = wordEnd(text, start);
-    if (end > start) {
-      if (kindAt(text, start) !== DIGIT) identifiers.push({ start, end });
+    if (end > start && kindAt(text, start) !== DIGIT) {
+      identifiers.push({ start, end });
       parts.push(...partsOf(text, { start, end }));
     }
     start = Math.max(end, start + 1);
@@ -102,6 +102,8 @@ export function wordsOf(of: string): { identifiers: Span[]; parts: Span[] } {
 /** Reads the distinct words of texts. */
 export class WordReader {
   readonly #met = new Uint8Array(WORDS);
+  /** The word that was met last with each hash. */
+  readonly #last = new Int32Array(WORDS);
   #texts = 0;
 
   /** The mark of the next text. */
@@ -118,6 +120,7 @@ export class WordReader {
   read(text: Uint16Array, into: Uint32Array, at: number, base: number): number {
     const current = this.#next();
     const met = this.#met;
+    const last = this.#last;
     const { length } = text;
     let to = at;
     for (let start = 0; start < length; start += 1) {
@@ -135,29 +138,40 @@ export class WordReader {
         entry = TABLE[text[end] as number] as number;
         kinds |= 1 << (entry & KIND);
       } while ((entry & KIND) !== 0);
-      const isMixed = (kinds & ~(1 << first) & ~1) !== 0;
       if (first !== DIGIT && end - start <= MAX_WORD_LENGTH) {
         const key = finish(hash);
-        if (met[key] !== current) {
+        const isNew = met[key] !== current;
+        if (isNew) {
           met[key] = current;
           into[to] = base + key;
           to += 1;
         }
-      }
-      if (isMixed) {
-        for (const part of partsOf(text, { start, end })) {
-          const size = part.end - part.start;
-          if (size < MIN_PART_LENGTH || size > MAX_WORD_LENGTH) continue;
-          const key = hashText(text, part, PART_SEED);
-          if (met[key] === current) continue;
-          met[key] = current;
-          into[to] = base + key;
-          to += 1;
-        }
+        // Most words were met before in the same text, and so were their parts.
+        const isMixed = (kinds & ~(1 << first) & ~1) !== 0;
+        if (isMixed && (isNew || last[key] !== hash))
+          to = this.#readParts(text, { start, end }, { into, to, base });
+        last[key] = hash;
       }
       start = end;
     }
     return to;
+  }
+
+  #readParts(
+    text: Uint16Array,
+    word: Span,
+    { into, to, base }: { into: Uint32Array; to: number; base: number },
+  ): number {
+    let end = to;
+    for (const part of partsOf(text, word)) {
+      if (part.end - part.start < MIN_PART_LENGTH) continue;
+      const key = hashText(text, part, PART_SEED);
+      if (this.#met[key] === this.#texts) continue;
+      this.#met[key] = this.#texts;
+      into[end] = base + key;
+      end += 1;
+    }
+    return end;
   }
 }
 

@@ -388,8 +388,9 @@ async function deleteBlobs(
   shas: RawBuilder<unknown>,
 ): Promise<number> {
   const { rows } = await sql<{ deleted: number }>`
-    with dead_blobs as (
-      delete from blobs b using (${shas}) dead
+    with dead as materialized (${shas}),
+    dead_blobs as (
+      delete from blobs b using dead
       where b.repository_id = ${repositoryId} and b.sha = dead.sha returning b.first_chunk, b.chunk_count
     ),
     dead_chunks as (

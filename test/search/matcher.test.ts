@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Matcher, TimedOut } from "../../src/search/matcher.ts";
 import type { Pattern } from "../../src/search/pattern.ts";
@@ -45,6 +46,17 @@ test("a pattern without end is given up at its deadline, and the next one is ans
   expect(await matcher.match(["xa"], [regex("a$")], within(10_000))).toEqual([
     [[{ line: 0, ranges: [[1, 2]] }]],
   ]);
+});
+
+test.runIf(process.platform === "linux")("threads that were given up are gone", async () => {
+  await matcher.match(["a"], [regex("a")], within(10_000));
+  const threads = readdirSync("/proc/self/task").length;
+
+  for (let i = 0; i < 4; i += 1)
+    await expect(matcher.match([longLine], [catastrophe], within(100))).rejects.toThrow(TimedOut);
+  await matcher.match(["a"], [regex("a")], within(10_000));
+
+  expect(readdirSync("/proc/self/task").length).toBeLessThan(threads + 3);
 });
 
 test("the loop turns while a pattern without end runs", async () => {
@@ -103,7 +115,7 @@ test("a request that is not wanted any more ends at once, with the reason, and f
 });
 
 test("many texts with literals leave the loop its turns, and end at the deadline", async () => {
-  const texts = Array.from({ length: 3_000 }, (_, i) => `line ${i} with some words\n`.repeat(300));
+  const texts = new Array<string>(40_000).fill("a line.with some words\n".repeat(300));
   let last = performance.now();
   let longest = 0;
   const timer = setInterval(() => {
@@ -111,7 +123,7 @@ test("many texts with literals leave the loop its turns, and end at the deadline
     last = performance.now();
   }, 1);
 
-  await matcher.match(texts, [literal("Words"), literal("nothing")], within(60_000));
+  await matcher.match(texts, [literal("words.with"), literal(".nothing")], within(60_000));
   clearInterval(timer);
 
   expect(longest).toBeLessThan(100);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Need, needOf } from "../../src/search/pattern.ts";
 import { escapeRegex } from "../../src/search/regex.ts";
-import { holds, literalPatterns, regexPatterns, texts } from "./patterns.ts";
+import { densePatterns, holds, literalPatterns, regexPatterns, texts } from "./patterns.ts";
 
 /** A need in short: all parts joined by "&", choices by "|", "*" for anything. */
 function brief(need: Need): string {
@@ -24,6 +24,10 @@ test.each([
   ["x{2,}y", "xxy"],
   ["(ab){3}", "ababab"],
   ["(ab){2,5}c", "ababc"],
+  ["x(ab){2,5}c", "xabab & ababc"],
+  ["ab+c", "ab & bc"],
+  ["ab{0,2}c", "a & c"],
+  ["(?:foo.*|bar)(?:foobar.*x|bar)", "(foo|bar) & (foobar & x|bar)"],
   ["x{100}", "x".repeat(16)],
   ["^import .* from$", "import  &  from"],
   ["\\bfoo\\b", "foo"],
@@ -84,6 +88,26 @@ test("a line that a pattern matches has what the pattern needs", () => {
     { numRuns: 10_000 },
   );
   expect(needed).toBeGreaterThan(500); // or the law has proved nothing
+});
+
+const WORDS_OF_TWO = Array.from({ length: 510 }, (_, i) =>
+  (i + 2).toString(2).slice(1).replaceAll("0", "a").replaceAll("1", "b"),
+);
+
+test("of all short words of two letters, those that a pattern matches have what it needs", () => {
+  fc.assert(
+    fc.property(densePatterns, (pattern) => {
+      if (pattern.kind !== "regex") return;
+      const need = needOf(pattern);
+      const regex = new RegExp(pattern.source, pattern.case_sensitive ? "su" : "isu");
+
+      const lacking = WORDS_OF_TWO.filter(
+        (word) => regex.test(word) && !holds(need, word, pattern.case_sensitive),
+      );
+      expect(lacking, pattern.source).toEqual([]);
+    }),
+    { numRuns: 2_000 },
+  );
 });
 
 test("what a long pattern needs is known soon", () => {

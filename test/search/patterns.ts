@@ -33,25 +33,37 @@ const ATOMS = [
   "\\b",
   "\\B",
 ];
-const QUANTIFIERS = ["*", "+", "?", "{2}", "{1,2}", "{2,}", "*?", "+?", "??", "{0,1}"];
+const QUANTIFIERS = ["*", "+", "?", "{2}", "{1,2}", "{2,}", "*?", "+?", "??", "{0,1}", "{0,2}"];
 
-const sources = fc.letrec<{ branches: string; sequence: string; piece: string }>((tie) => ({
-  branches: fc.array(tie("sequence"), { minLength: 1, maxLength: 3 }).map((each) => each.join("|")),
-  sequence: fc.array(tie("piece"), { maxLength: 5 }).map((each) => each.join("")),
-  piece: fc.oneof(
-    { maxDepth: 3 },
-    { arbitrary: fc.constantFrom(...LETTERS), weight: 5 },
-    fc.constantFrom(...CLASSES),
-    fc.constantFrom(...ATOMS),
-    fc
-      .tuple(fc.constantFrom(...LETTERS, ...CLASSES, ".", "\\w", "\\s"), fc.constantFrom(...QUANTIFIERS))
-      .map(([atom, quantifier]) => atom + quantifier),
-    fc
-      .tuple(tie("branches"), fc.constantFrom("", ...QUANTIFIERS))
-      .map(([inner, quantifier]) => `(?:${inner})${quantifier}`),
-    tie("branches").map((inner) => `(${inner})`),
-  ),
-})).branches;
+/** Patterns of these letters, classes and other atoms. */
+function sourcesOf(letters: string[], classes: string[], atoms: string[]): fc.Arbitrary<string> {
+  return fc.letrec<{ branches: string; sequence: string; piece: string }>((tie) => ({
+    branches: fc.array(tie("sequence"), { minLength: 1, maxLength: 3 }).map((each) => each.join("|")),
+    sequence: fc.array(tie("piece"), { maxLength: 5 }).map((each) => each.join("")),
+    piece: fc.oneof(
+      { maxDepth: 3 },
+      { arbitrary: fc.constantFrom(...letters), weight: 5 },
+      fc.constantFrom(...classes),
+      fc.constantFrom(...atoms),
+      fc
+        .tuple(fc.constantFrom(...letters, ...classes, ".", "\\w"), fc.constantFrom(...QUANTIFIERS))
+        .map(([atom, quantifier]) => atom + quantifier),
+      fc
+        .tuple(tie("branches"), fc.constantFrom("", ...QUANTIFIERS))
+        .map(([inner, quantifier]) => `(?:${inner})${quantifier}`),
+      tie("branches").map((inner) => `(${inner})`),
+    ),
+  })).branches;
+}
+
+const sources = sourcesOf(LETTERS, CLASSES, ATOMS);
+
+/** Patterns of two letters, which match often. */
+export const densePatterns: fc.Arbitrary<Pattern> = fc.record({
+  kind: fc.constant("regex"),
+  source: sourcesOf(["a", "b"], ["[ab]", "[^a]"], [".", "\\b"]),
+  case_sensitive: fc.boolean(),
+});
 
 /** Regular expressions of our dialect. */
 export const regexPatterns: fc.Arbitrary<Pattern> = fc.record({

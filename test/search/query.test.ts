@@ -140,6 +140,7 @@ test.each([
   ["a path:b case:no", false],
   ["case:yes a path:b", true],
   ["a case:yes path:b", true],
+  ["(a) (path:b) case:yes", true],
 ])("case holds for all of %s", (text, expected) => {
   const { query, case_sensitive } = parseQuery(text);
 
@@ -147,6 +148,14 @@ test.each([
   expect(query).toMatchObject({
     of: [{ pattern: { case_sensitive: expected } }, { pattern: { case_sensitive: expected } }],
   });
+});
+
+test.each(["//", "/", "/usr/bin", "/usr/bin/"])("%s is a word, not a pattern", (text) => {
+  expect(parseQuery(text).query).toMatchObject({ word: true, pattern: { kind: "literal", text } });
+});
+
+test("groups beside each other are not deep", () => {
+  expect(refusalOf("-(a) ".repeat(MAX_TEXTS))).toBeNull();
 });
 
 test("repositories are the same in any case", () => {

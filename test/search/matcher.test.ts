@@ -125,6 +125,7 @@ test("many texts with literals leave the loop its turns, and end at the deadline
 
   await matcher.match(texts, [literal("words.with"), literal(".nothing")], within(60_000));
   clearInterval(timer);
+  longest = Math.max(longest, performance.now() - last); // the timer had no turn since
 
   expect(longest).toBeLessThan(100);
   await expect(matcher.match(texts, [literal("nothing")], within(2))).rejects.toThrow(TimedOut);
@@ -144,6 +145,7 @@ test("long literals in a long text, which may compare without end, are no burden
     .match([text, text, text], [literal(`${many}b${many}`), literal(`b${many}`)], within(1_000))
     .catch((error: unknown) => expect(error).toBeInstanceOf(TimedOut));
   clearInterval(timer);
+  longest = Math.max(longest, performance.now() - last); // the timer had no turn since
 
   expect(longest).toBeLessThan(100);
 });

@@ -95,8 +95,9 @@ function join(conditions: RawBuilder<boolean>[], word: RawBuilder<unknown>): Raw
   return sql<boolean>`(${sql.join(conditions, word)})`;
 }
 
-function matches(text: RawBuilder<unknown>, { regex, case_sensitive }: PathPattern): RawBuilder<boolean> {
-  return case_sensitive ? sql<boolean>`((${text}) ~ ${regex})` : sql<boolean>`((${text}) ~* ${regex})`;
+/** The pattern says by itself what it takes for the same in either case. */
+function matches(text: RawBuilder<unknown>, { regex }: PathPattern): RawBuilder<boolean> {
+  return sql<boolean>`((${text}) ~ ${regex})`;
 }
 
 /** The files of blobs that are named by their first chunks, in the order of the blobs. */

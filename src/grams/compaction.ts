@@ -18,15 +18,18 @@ import {
 } from "./segment.ts";
 import { drawSegmentId, SEGMENTS_CHANNEL, type SegmentPart, storeSegment } from "./store.ts";
 
-/** Segments below so many units are alike; so many of them are merged into one. */
+/**
+ * Segments below so many units are alike; so many of them are merged into one. While scans run there may be more of them:
+ * what they write is merged with what follows, and the machine is busy.
+ */
 const LEVELS = [
-  { below: 32, merge: 8 },
-  { below: 256, merge: 8 },
-  { below: 2_048, merge: 8 },
-  { below: 8_192, merge: 3 },
+  { below: 256, merge: 16, whileBusy: 16 },
+  { below: 4_096, merge: 8, whileBusy: 32 },
+  { below: 8_192, merge: 3, whileBusy: 32 },
 ];
 /** A segment is made anew once this share of its chunks is gone; smaller ones are merged soon anyway. */
 const DEAD_SHARE = 0.1;
+const DEAD_SHARE_WHILE_BUSY = 0.3;
 const MIN_UNITS_FOR_DEAD = 32;
 const POLL_MS = 60_000;
 
@@ -46,7 +49,7 @@ export async function compactOnce(connection: Connection): Promise<number> {
     const { rows } = await sql<{ locked: boolean }>`
       select pg_try_advisory_xact_lock(hashtext('repodex compaction')) as locked`.execute(t.trx);
     if (!rows[0]?.locked) return 0;
-    const chosen = chooseSegments(await readSizes(t.trx));
+    const chosen = chooseSegments(await readSizes(t.trx), { isBusy: await isBusy(t.trx) });
     if (chosen.length > 0) await replaceSegments(t, chosen);
     return chosen.length;
   });
@@ -77,12 +80,17 @@ async function readSizes(trx: Kysely<Tables>): Promise<SegmentSize[]> {
   return rows;
 }
 
-function chooseSegments(sizes: SegmentSize[]): string[] {
+async function isBusy(trx: Kysely<Tables>): Promise<boolean> {
+  const { rows } = await sql`select from runs where state = 'running' limit 1`.execute(trx);
+  return rows.length > 0;
+}
+
+function chooseSegments(sizes: SegmentSize[], options: { isBusy: boolean }): string[] {
   let atLeast = 0;
-  for (const { below, merge } of LEVELS) {
+  for (const { below, merge, whileBusy } of LEVELS) {
     const alike = sizes.filter(({ units }) => units >= atLeast && units < below);
     atLeast = below;
-    if (alike.length < merge) continue;
+    if (alike.length < (options.isBusy ? whileBusy : merge)) continue;
     let units = 0;
     const chosen = alike.filter((segment) => {
       units += segment.units;
@@ -90,8 +98,9 @@ function chooseSegments(sizes: SegmentSize[]): string[] {
     });
     if (chosen.length > 1) return chosen.map(({ id }) => id);
   }
+  const share = options.isBusy ? DEAD_SHARE_WHILE_BUSY : DEAD_SHARE;
   const worn = sizes
-    .filter(({ units, dead_share }) => dead_share > DEAD_SHARE && units >= MIN_UNITS_FOR_DEAD)
+    .filter(({ units, dead_share }) => dead_share > share && units >= MIN_UNITS_FOR_DEAD)
     .sort((a, b) => b.dead_share - a.dead_share);
   return worn.slice(0, 1).map(({ id }) => id);
 }

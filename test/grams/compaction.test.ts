@@ -96,7 +96,7 @@ const textOf = (n: number) => `function number${n}() {\n  return ${n} * ${n % 7}
 
 describe("compaction", () => {
   test("merges small segments of many repositories, and everything is still found", async () => {
-    for (let n = 0; n < 8; n += 1) {
+    for (let n = 0; n < 16; n += 1) {
       const id = await seedRepository(database.db, { id: String(900 - n), installation_id: "1" });
       await addSegment(id, {
         first: 1 + n,
@@ -104,24 +104,24 @@ describe("compaction", () => {
       });
     }
 
-    expect(await compactOnce(database.connection)).toBe(8);
+    expect(await compactOnce(database.connection)).toBe(16);
 
-    expect(await segments()).toEqual([3 + 4 + 5 + 6 + 7 + 8 + 9 + 10]);
-    for (let n = 0; n < 8; n += 1) {
+    expect(await segments()).toEqual([16 * 3 + 120]);
+    for (let n = 0; n < 16; n += 1) {
       await addPaths(String(900 - n));
       await expectSearchable(database.db, String(900 - n));
     }
-    expect(await compactOnce(database.connection)).toBe(8);
-    for (let n = 0; n < 8; n += 1) await expectSearchable(database.db, String(900 - n));
+    expect(await compactOnce(database.connection)).toBe(17);
+    for (let n = 0; n < 16; n += 1) await expectSearchable(database.db, String(900 - n));
   });
 
   test("leaves few segments alone", async () => {
     const id = await seedRepository(database.db);
-    for (let n = 0; n < 7; n += 1) await addSegment(id, { first: 1 + n, texts: [textOf(n)] });
+    for (let n = 0; n < 15; n += 1) await addSegment(id, { first: 1 + n, texts: [textOf(n)] });
 
     expect(await compactOnce(database.connection)).toBe(0);
 
-    expect(await segments()).toHaveLength(7);
+    expect(await segments()).toHaveLength(15);
   });
 
   test("leaves out what is gone", async () => {
@@ -145,17 +145,17 @@ describe("compaction", () => {
 
   test("is done by one at a time", async () => {
     const id = await seedRepository(database.db);
-    for (let n = 0; n < 8; n += 1) await addSegment(id, { first: 1 + n, texts: [textOf(n)] });
+    for (let n = 0; n < 16; n += 1) await addSegment(id, { first: 1 + n, texts: [textOf(n)] });
 
     const replaced = await Promise.all([1, 2, 3].map(() => compactOnce(database.connection)));
 
-    expect(replaced.reduce((sum, count) => sum + count)).toBe(8);
-    expect(await segments()).toEqual([8]);
+    expect(replaced.reduce((sum, count) => sum + count)).toBe(16);
+    expect(await segments()).toEqual([16]);
   });
 
   test("forgets a repository whose chunks are deleted, in segments that it shared too", async () => {
     for (const id of ["100", "200"]) await seedRepository(database.db, { id });
-    for (let n = 0; n < 8; n += 1) {
+    for (let n = 0; n < 16; n += 1) {
       await addSegment(n % 2 ? "100" : "200", { first: 1 + n, texts: [textOf(n)] });
     }
     await compactOnce(database.connection);
@@ -166,7 +166,7 @@ describe("compaction", () => {
     while (await transaction(database.connection, (t) => forgetRepository(t, "100"))) steps += 1;
 
     expect(steps).toBe(2);
-    expect(await segments()).toEqual([4]);
+    expect(await segments()).toEqual([8]);
     const { rows } = await sql<{ n: number }>`
       select count(distinct segment_id)::int as n from gram_postings`.execute(database.db);
     expect(rows[0]?.n).toBe(1);

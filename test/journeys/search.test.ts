@@ -41,7 +41,7 @@ describe("the search index", () => {
     await journey.install();
     const searcher = startSearcher(database.connection);
 
-    for (let n = 1; n <= 12; n += 1) {
+    for (let n = 1; n <= 17; n += 1) {
       const before = await journey.git.head();
       await journey.git.commit({
         "src/main.ts": `export const answer = ${n};\nexport const token${n} = true;\n`,
@@ -58,6 +58,6 @@ describe("the search index", () => {
 
     await journey.expectTruth();
     const segments = await database.db.selectFrom("gram_segments").select("id").execute();
-    expect(segments.length, "they were merged on the way").toBeLessThan(8);
+    expect(segments.length, "they were merged on the way").toBeLessThan(16);
   });
 });

@@ -133,7 +133,9 @@ export class RowWriter {
       if (this.#codes.length < most) this.#codes = new Uint8Array(most * 2);
       length = encodeList(list, { start, end, k }, this.#codes);
     }
-    if (length <= OWN_ROW_BYTES || this.#shift === COARSE) this.#addToBucket(key, k, length);
+    // Where a key is everywhere its row says so by its length: it is to be avoided before anything is read.
+    const isLong = length > OWN_ROW_BYTES || k === EVERYWHERE;
+    if (!isLong || this.#shift === COARSE) this.#addToBucket(key, k, length);
     else {
       const data = new Uint8Array(1 + length);
       data[0] = k;

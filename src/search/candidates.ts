@@ -10,6 +10,9 @@ import type { Segment } from "./segments.ts";
 /** More keys than that of one literal tell hardly more, and each is read in every segment. */
 const KEYS_OF_LITERAL = 8;
 
+/** What a list that is not written is worth: more than any that is. */
+const EVERYWHERE_BYTES = 4_096;
+
 /** Which keys a unit must have to be worth looking at. */
 export type KeyNeed =
   | { kind: "anything" }
@@ -33,9 +36,20 @@ export function keysOfNeed(need: Need): KeyNeed {
       });
       return { kind: "all", of: sets };
     }
-    default:
-      return { kind: need.kind, of: need.of.map(keysOfNeed) };
+    case "any":
+      return { kind: "any", of: need.of.map(keysOfNeed) };
+    case "all": {
+      const of = need.of.map(keysOfNeed).filter(({ kind }) => kind !== "anything");
+      // Three characters take many lists to tell little: they are left to what is read afterwards.
+      const narrow = of.filter((one) => !isWide(one));
+      return { kind: "all", of: narrow.length > 0 ? narrow : of };
+    }
   }
+}
+
+/** Literals of three characters: one of many keys. */
+function isWide(need: KeyNeed): boolean {
+  return need.kind === "all" && need.of.length === 1 && need.of[0]?.kind === "any";
 }
 
 /** What a unit has that holds this word as an identifier; or, with `parts`, as a part of one. */
@@ -68,8 +82,8 @@ export async function chooseKeys(trx: Kysely<Tables>, needs: KeyNeed[]): Promise
       : false;
   if (!needs.some(long)) return needs;
   const { rows } = await sql<{ key: number; bytes: number }>`
-    select key, sum(length(data))::float8 as bytes from gram_postings
-    where key = any(${[...keysOf(needs.filter(long))]}::int[]) group by key`.execute(trx);
+    select key, sum(case length(data) when 1 then ${EVERYWHERE_BYTES} else length(data) end)::float8 as bytes
+    from gram_postings where key = any(${[...keysOf(needs.filter(long))]}::int[]) group by key`.execute(trx);
   const bytes = new Map(rows.map((row) => [row.key, row.bytes]));
   const weightOf = (need: KeyNeed): number => {
     if (need.kind === "key") return bytes.get(need.key) ?? 0;
@@ -82,14 +96,9 @@ export async function chooseKeys(trx: Kysely<Tables>, needs: KeyNeed[]): Promise
     if (need.kind === "any") return { kind: "any", of: need.of.map(choose) };
     const ordered = need.of.map((of) => ({ of: choose(of), weight: weightOf(of) }));
     ordered.sort((a, b) => a.weight - b.weight);
-    return { kind: "all", of: spread(ordered.map(({ of }) => of)) };
+    return { kind: "all", of: ordered.slice(0, KEYS_OF_LITERAL).map(({ of }) => of) };
   };
   return needs.map(choose);
-}
-
-/** The first of them, and the last: neighbours in a literal overlap, and tell nearly the same. */
-function spread(needs: KeyNeed[]): KeyNeed[] {
-  return needs.slice(0, KEYS_OF_LITERAL);
 }
 
 /** The posting lists that some needs ask for, by segment and key. */

@@ -11,8 +11,8 @@ import { findBlob, type Segment } from "./segments.ts";
 import { type Candidate, evaluate, unitNumbers } from "./verify.ts";
 
 /** Where more chunks of paths may match, a word says little of a path: they are not all looked at. */
-const CHUNKS_LOOKED_AT = 100;
-const PATHS_FOUND = 1_000;
+const CHUNKS_LOOKED_AT = 32;
+const PATHS_FOUND = 300;
 
 /** Files that are found by their paths. */
 export interface PathHits {
@@ -28,7 +28,7 @@ interface PathSearch {
   query: Query;
   leaves: Leaf[];
   segments: Segment[];
-  units: { anywhere: Map<Segment, Units[]> };
+  units: Map<Segment, Units[]>;
   allowed: Set<string> | null;
 }
 
@@ -62,7 +62,7 @@ export async function findPathHits(search: PathSearch): Promise<PathHits> {
 
 function pathChunks({ units, allowed }: PathSearch, leaf: number): { repository_id: string; id: number }[] {
   const chunks: { repository_id: string; id: number }[] = [];
-  for (const [segment, ofLeaves] of units.anywhere) {
+  for (const [segment, ofLeaves] of units) {
     const found = ofLeaves[leaf] ?? Uint16Array.from({ length: segment.units }, (_, unit) => unit);
     for (const unit of found) {
       const blob = segment.unitBlob[unit] as number;
@@ -90,7 +90,7 @@ function candidateOf(
     const leaf = leaves[i] as Leaf;
     if (leaf.query.scope === "anywhere" && compilePattern(leaf.pattern).test(file.path)) return true;
     if (!blob) return false;
-    const own = new Map([[blob.segment, [units.anywhere.get(blob.segment)?.[i] ?? null]]]);
+    const own = new Map([[blob.segment, [units.get(blob.segment)?.[i] ?? null]]]);
     return unitNumbers(blob, own).length > 0;
   });
   return isPossible ? [{ file, blob }] : [];

@@ -43,8 +43,8 @@ export type Tier = (typeof TIERS)[number];
 /** Which units of each segment may hold what each leaf asks for. */
 export interface Candidates {
   segments: Segment[];
-  /** By tier, then by segment, then by leaf. Without words all tiers are the last. */
-  units: Record<Tier, Map<Segment, Units[]>>;
+  /** By segment, then by leaf. Without words all tiers are the same. */
+  unitsOf(tier: Tier): Map<Segment, Units[]>;
 }
 
 /** Reads what the index knows of the leaves of a query. */
@@ -58,10 +58,9 @@ export async function readCandidates(
     leaves.map(({ pattern }) => keysOfNeed(needOf(pattern))),
   );
   const standing = (parts: boolean) =>
-    leaves.map(({ query, pattern }, i): KeyNeed => {
-      const word =
-        query.word && pattern.kind === "literal" ? keysOfIdentifier(pattern.text, { parts }) : null;
-      return word ?? (anywhere[i] as KeyNeed);
+    leaves.map(({ query, pattern, isShown }, i): KeyNeed => {
+      const isWord = query.word && isShown && pattern.kind === "literal";
+      return (isWord ? keysOfIdentifier(pattern.text, { parts }) : null) ?? (anywhere[i] as KeyNeed);
     });
   const needs: Record<Tier, KeyNeed[]> = { identifier: standing(false), part: standing(true), anywhere };
   const postings = await readPostings(
@@ -69,16 +68,21 @@ export async function readCandidates(
     TIERS.flatMap((tier) => needs[tier]),
     segments,
   );
-  const unitsOf = (tier: Tier) =>
-    new Map(
-      segments.map((segment): [Segment, Units[]] => {
-        const lists = postings.get(segment.id) ?? new Map();
-        return [segment, needs[tier].map((need) => unitsFor(need, segment, lists))];
-      }),
-    );
+  const known = new Map<Tier, Map<Segment, Units[]>>();
   return {
     segments,
-    units: { identifier: unitsOf("identifier"), part: unitsOf("part"), anywhere: unitsOf("anywhere") },
+    unitsOf(tier) {
+      const units =
+        known.get(tier) ??
+        new Map(
+          segments.map((segment): [Segment, Units[]] => {
+            const lists = postings.get(segment.id) ?? new Map();
+            return [segment, needs[tier].map((need) => unitsFor(need, segment, lists))];
+          }),
+        );
+      known.set(tier, units);
+      return units;
+    },
   };
 }
 
@@ -102,11 +106,12 @@ export function flagBlobs(query: Query, { leaves, units, broad, allowed }: FlagO
       const found = broad.has(leaves[i] as Leaf) ? null : (ofLeaves[i] as Units);
       return found === null ? null : flagUnits(segment, found);
     });
-    const isAllowed = segment.repositories.map((id) => (!allowed || allowed.has(id) ? 1 : 0));
-    const contents = segment.blobIsPaths.map((isPaths, blob) =>
-      isPaths ? 0 : (isAllowed[segment.blobRepository[blob] as number] as number),
-    );
-    flags.set(segment, own === null ? contents : and(own, contents));
+    const isAllowed = segment.repositories.map((id) => !allowed || allowed.has(id));
+    const contents = own ?? new Uint8Array(segment.blobs).fill(1);
+    for (let blob = 0; blob < segment.blobs; blob += 1) {
+      if (segment.blobIsPaths[blob] || !isAllowed[segment.blobRepository[blob] as number]) contents[blob] = 0;
+    }
+    flags.set(segment, contents);
   }
   return flags;
 }
@@ -135,7 +140,9 @@ function flagsOf(query: Query, leafFlags: (leaf: Query) => Uint8Array | null): U
 }
 
 function and(a: Uint8Array, b: Uint8Array): Uint8Array {
-  return a.map((flag, i) => flag & (b[i] as number));
+  const both = new Uint8Array(a.length);
+  for (let i = 0; i < a.length; i += 1) both[i] = (a[i] as number) & (b[i] as number);
+  return both;
 }
 
 /** Takes away the blobs that are flagged in `without`. */
@@ -143,7 +150,7 @@ export function withoutFlags(flags: BlobFlags, without: BlobFlags): BlobFlags {
   return new Map(
     [...flags].map(([segment, own]) => {
       const gone = without.get(segment);
-      return [segment, gone ? own.map((flag, i) => flag & (1 - (gone[i] as number))) : own];
+      return [segment, gone ? own.map((flag, i) => (gone[i] ? 0 : flag)) : own];
     }),
   );
 }

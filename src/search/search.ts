@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import { type Connection, transaction } from "../database/connect.ts";
 import type { FileState, Tables } from "../database/schema.ts";
 import type { Viewer } from "../database/viewer.ts";
+import type { Units } from "./candidates.ts";
 import { type Cursor, readCursor, writeCursor } from "./cursor.ts";
 import {
   conditionsOf,
@@ -13,7 +14,16 @@ import {
 } from "./files.ts";
 import { Matcher, TimedOut } from "./matcher.ts";
 import { findPathHits, type PathHits } from "./paths.ts";
-import { countFlags, flagBlobs, type Leaf, leavesOf, readCandidates, TIERS, withoutFlags } from "./plan.ts";
+import {
+  type Candidates,
+  countFlags,
+  flagBlobs,
+  type Leaf,
+  leavesOf,
+  readCandidates,
+  TIERS,
+  withoutFlags,
+} from "./plan.ts";
 import type { ParsedQuery, Query } from "./query.ts";
 import { scorePath, scoreText, sinkOf } from "./rank.ts";
 import {
@@ -38,7 +48,7 @@ const LARGEST_BATCH = 1_024;
 /** Their units are read together, of 8 KB each. */
 const UNITS_AT_ONCE = 1_024;
 /** So many blobs are ordered by what their files are called, then so many of them by their texts. */
-const WINDOW = 800;
+const WINDOW = 400;
 const GROUP = 100;
 const UNSEARCHABLE_SHOWN = 100;
 
@@ -188,7 +198,8 @@ async function fillPage(context: Search, page: Page): Promise<void> {
   if (leaves.length === 0) return await fillByName(context, page);
   const segments = await readAllowed(context);
   const candidates = await readCandidates(context.trx, leaves, segments.all);
-  const searching = { ...context, leaves, ...candidates, allowed: segments.allowed };
+  const units = candidates.unitsOf("anywhere");
+  const searching = { ...context, leaves, ...candidates, units, allowed: segments.allowed };
   const isRanked = leaves.some(({ query, isShown }) => query.word && isShown);
   await (isRanked ? fillRanked(searching, page) : fillInOrder(searching, page));
 }
@@ -258,7 +269,9 @@ function mayBeIn(query: Query, truthOf: (of: Query) => boolean | undefined): boo
 interface Searching extends Search {
   leaves: Leaf[];
   segments: Segment[];
-  units: Awaited<ReturnType<typeof readCandidates>>["units"];
+  /** Which units may hold what each leaf asks for. */
+  units: Map<Segment, Units[]>;
+  unitsOf: Candidates["unitsOf"];
   /** Ids of repositories; null: all. */
   allowed: Set<string> | null;
 }
@@ -269,7 +282,7 @@ function verificationOf({ trx, engine, query, leaves, units, deadline, options }
     matcher: engine.matcher,
     query,
     leaves,
-    units: units.anywhere,
+    units,
     deadline,
     signal: options.signal,
   };
@@ -288,7 +301,7 @@ function takeBatch(blobs: Iterator<SegmentBlob>, size: number, units: Searching[
     const next = blobs.next();
     if (next.done) break;
     batch.push(next.value);
-    count += unitNumbers(next.value, units.anywhere).length;
+    count += unitNumbers(next.value, units).length;
   }
   return batch;
 }
@@ -309,7 +322,7 @@ function firstOf({ segment, blob }: SegmentBlob): number {
 async function fillInOrder(context: Searching, page: Page): Promise<void> {
   const { query, leaves, units, allowed, options } = context;
   const cursor = readCursor(options.cursor, "blob");
-  const flags = flagBlobs(query, { leaves, units: units.anywhere, broad: new Set(), allowed });
+  const flags = flagBlobs(query, { leaves, units, broad: new Set(), allowed });
   // The blob of the last file is looked at again, since it may be that of other files too.
   const after = cursor && (cursor.path === null ? cursor.place : before(cursor.place));
   const blobs = walkBlobs(flags, after);
@@ -414,12 +427,12 @@ interface Start {
 }
 
 /** The blobs of each tier that no tier before it has. */
-function tiersOf({ query, leaves, units, allowed }: Searching, { broad }: PathHits): BlobFlags[] {
+function tiersOf({ query, leaves, unitsOf, allowed }: Searching, { broad }: PathHits): BlobFlags[] {
   const none: ReadonlySet<Leaf> = new Set();
   const tiers: BlobFlags[] = [];
   for (const tier of TIERS) {
     const isLast = tier === "anywhere";
-    const flags = flagBlobs(query, { leaves, units: units[tier], broad: isLast ? broad : none, allowed });
+    const flags = flagBlobs(query, { leaves, units: unitsOf(tier), broad: isLast ? broad : none, allowed });
     tiers.push(tiers.reduce(withoutFlags, flags));
   }
   return tiers;

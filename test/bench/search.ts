@@ -56,6 +56,7 @@ async function load(corpus: CorpusRepository[], url: string): Promise<Record<str
   const number = async (text: string) => Number((await client.query(text)).rows[0].n);
   try {
     const installation_id = simulator.addInstallation();
+    simulator.setBudgetWindow({ limit: 1_000_000, seconds: 3_600 });
     for (const { gitDir, name, archive } of corpus) {
       const repository = simulator.addRepository({ installation_id, git_dir: gitDir, name });
       repository.archive_file = archive;

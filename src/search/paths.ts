@@ -2,17 +2,20 @@ import type { Kysely } from "kysely";
 import type { Tables } from "../database/schema.ts";
 import type { Viewer } from "../database/viewer.ts";
 import { pathOfLine } from "../grams/unit.ts";
-import type { Units } from "./candidates.ts";
+import { chooseKeys, keysOfNeed, readPostings, type Units, unitsFor } from "./candidates.ts";
 import { conditionsOf, readChunks, readFilesAt, type SearchedFile } from "./files.ts";
 import { compilePattern } from "./match.ts";
-import type { Leaf } from "./plan.ts";
+import type { Matcher } from "./matcher.ts";
+import { needOf, type Pattern } from "./pattern.ts";
+import { bothFlags, type Leaf } from "./plan.ts";
 import type { Query } from "./query.ts";
-import { findBlob, type Segment } from "./segments.ts";
+import { type BlobFlags, findBlob, type Segment } from "./segments.ts";
 import { type Candidate, evaluate, unitNumbers } from "./verify.ts";
 
 /** Where more chunks of paths may match, a word says little of a path: they are not all looked at. */
 const CHUNKS_LOOKED_AT = 32;
 const PATHS_FOUND = 300;
+const PATHS_WITHIN = 2_000;
 
 /** Files that are found by their paths. */
 export interface PathHits {
@@ -23,6 +26,8 @@ export interface PathHits {
 }
 
 interface PathSearch {
+  engine: { matcher: Matcher };
+  deadline: number;
   trx: Kysely<Tables>;
   viewer: Viewer;
   query: Query;
@@ -38,7 +43,7 @@ export async function findPathHits(search: PathSearch): Promise<PathHits> {
   const paths = new Map<string, { repository_id: string; path: string }>();
   for (const [i, leaf] of search.leaves.entries()) {
     if (leaf.query.scope !== "anywhere" || !leaf.isShown) continue;
-    const chunks = pathChunks(search, i);
+    const chunks = pathChunks(search, (segment) => search.units.get(segment)?.[i] ?? null);
     const pattern = compilePattern(leaf.pattern);
     const before = paths.size;
     if (chunks.length > CHUNKS_LOOKED_AT) broad.add(leaf);
@@ -60,10 +65,71 @@ export async function findPathHits(search: PathSearch): Promise<PathHits> {
   return { candidates: files.flatMap((file) => candidateOf(search, file)), broad };
 }
 
-function pathChunks({ units, allowed }: PathSearch, leaf: number): { repository_id: string; id: number }[] {
+/**
+ * The blobs of the files whose paths a query asks for, whatever else it asks for; null where it does not, or where the
+ * index does not narrow them down.
+ */
+export async function findPathsWithin(search: PathSearch): Promise<BlobFlags | null> {
+  let within: BlobFlags | null = null;
+  for (const { pattern } of pathsAskedFor(search.query)) {
+    const paths = await findPaths(search, { kind: "regex", source: pattern.regex, case_sensitive: true });
+    if (paths === null) continue;
+    const flags: BlobFlags = new Map(
+      search.segments.map((segment) => [segment, new Uint8Array(segment.blobs)]),
+    );
+    const files = paths.length > 0 ? await readFilesAt(search.trx, search.viewer, { ...search, paths }) : [];
+    for (const { repository_id, first } of files) {
+      const place = first === null ? null : { repository: Number(repository_id), first };
+      const blob = place && findBlob(search.segments, place);
+      if (blob) (flags.get(blob.segment) as Uint8Array)[blob.blob] = 1;
+    }
+    within = within ? bothFlags(within, flags) : flags;
+  }
+  return within;
+}
+
+function pathsAskedFor(query: Query): Extract<Query, { kind: "path" }>[] {
+  if (query.kind === "and") return query.of.flatMap(pathsAskedFor);
+  return query.kind === "path" ? [query] : [];
+}
+
+/** The paths with a match, or null where there may be too many of them. */
+async function findPaths(
+  search: PathSearch,
+  pattern: Pattern,
+): Promise<{ repository_id: string; path: string }[] | null> {
+  const { trx, engine, deadline, segments } = search;
+  const need = keysOfNeed(needOf({ ...pattern, case_sensitive: false }));
+  if (need.kind === "anything") return null;
+  const [chosen = need] = await chooseKeys(trx, [need]);
+  const postings = await readPostings(trx, [chosen], segments);
+  const chunks = pathChunks(search, (segment) =>
+    unitsFor(chosen, segment, postings.get(segment.id) ?? new Map()),
+  );
+  if (chunks.length > CHUNKS_LOOKED_AT) return null;
+  const texts = await readChunks(trx, chunks);
+  const matched = await engine.matcher.match(
+    texts.map(({ text }) => text),
+    [pattern],
+    { deadline, limit: PATHS_WITHIN },
+  );
+  const paths = texts.flatMap(({ repository_id, text }, i) => {
+    const lines = text.split("\n");
+    return (matched[i]?.[0] ?? []).map(({ line }) => ({
+      repository_id,
+      path: pathOfLine(lines[line] ?? ""),
+    }));
+  });
+  return paths.length > PATHS_WITHIN ? null : paths;
+}
+
+function pathChunks(
+  { segments, allowed }: PathSearch,
+  unitsOf: (segment: Segment) => Units,
+): { repository_id: string; id: number }[] {
   const chunks: { repository_id: string; id: number }[] = [];
-  for (const [segment, ofLeaves] of units) {
-    const found = ofLeaves[leaf] ?? Uint16Array.from({ length: segment.units }, (_, unit) => unit);
+  for (const segment of segments) {
+    const found = unitsOf(segment) ?? Uint16Array.from({ length: segment.units }, (_, unit) => unit);
     for (const unit of found) {
       const blob = segment.unitBlob[unit] as number;
       if (segment.blobIsPaths[blob] === 0) continue;

@@ -145,6 +145,13 @@ function and(a: Uint8Array, b: Uint8Array): Uint8Array {
   return both;
 }
 
+/** The blobs that are flagged in both. */
+export function bothFlags(a: BlobFlags, b: BlobFlags): BlobFlags {
+  return new Map(
+    [...a].map(([segment, own]) => [segment, and(own, b.get(segment) ?? new Uint8Array(segment.blobs))]),
+  );
+}
+
 /** Takes away the blobs that are flagged in `without`. */
 export function withoutFlags(flags: BlobFlags, without: BlobFlags): BlobFlags {
   return new Map(

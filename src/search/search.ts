@@ -13,8 +13,9 @@ import {
   type SearchedFile,
 } from "./files.ts";
 import { Matcher, TimedOut } from "./matcher.ts";
-import { findPathHits, type PathHits } from "./paths.ts";
+import { findPathHits, findPathsWithin, type PathHits } from "./paths.ts";
 import {
+  bothFlags,
   type Candidates,
   countFlags,
   flagBlobs,
@@ -38,13 +39,14 @@ import {
   walkBlobs,
 } from "./segments.ts";
 import { type FoundLine, linesOfFile } from "./snippet.ts";
-import { type Candidate, unitNumbers, type Verification, type Verified, verify } from "./verify.ts";
+import { type Candidate, keyOf, unitNumbers, type Verification, type Verified, verify } from "./verify.ts";
 
 /** A search answers with what it has after so long. */
 const TIME_BOX_MS = 2_000;
 /** So many blobs are looked at first, then more and more. */
 const FIRST_BATCH = 64;
 const LARGEST_BATCH = 1_024;
+const LARGEST_NAMED_BATCH = 8_192;
 /** Their units are read together, of 8 KB each. */
 const UNITS_AT_ONCE = 1_024;
 /** So many blobs are ordered by what their files are called, then so many of them by their texts. */
@@ -293,17 +295,21 @@ function checkTime({ deadline, options }: Search): void {
   if (performance.now() > deadline) throw new TimedOut();
 }
 
-/** Takes the next blobs, as many as are read together. */
-function takeBatch(blobs: Iterator<SegmentBlob>, size: number, units: Searching["units"]): SegmentBlob[] {
-  const batch: SegmentBlob[] = [];
+/** Parts candidates into groups whose texts are read together. */
+function* groupByUnits(candidates: Candidate[], units: Searching["units"]): Generator<Candidate[]> {
+  let group: Candidate[] = [];
   let count = 0;
-  while (batch.length < size && count < UNITS_AT_ONCE) {
-    const next = blobs.next();
-    if (next.done) break;
-    batch.push(next.value);
-    count += unitNumbers(next.value, units).length;
+  for (const candidate of candidates) {
+    const own = candidate.blob ? unitNumbers(candidate.blob, units).length : 0;
+    if (group.length > 0 && count + own > UNITS_AT_ONCE) {
+      yield group;
+      group = [];
+      count = 0;
+    }
+    group.push(candidate);
+    count += own;
   }
-  return batch;
+  if (group.length > 0) yield group;
 }
 
 /** The files of some blobs that a viewer sees and that a query does not rule out by their names. */
@@ -322,34 +328,63 @@ function firstOf({ segment, blob }: SegmentBlob): number {
 async function fillInOrder(context: Searching, page: Page): Promise<void> {
   const { query, leaves, units, allowed, options } = context;
   const cursor = readCursor(options.cursor, "blob");
-  const flags = flagBlobs(query, { leaves, units, broad: new Set(), allowed });
+  const flags = await withinPaths(context, flagBlobs(query, { leaves, units, broad: new Set(), allowed }));
   // The blob of the last file is looked at again, since it may be that of other files too.
   const after = cursor && (cursor.path === null ? cursor.place : before(cursor.place));
   const blobs = walkBlobs(flags, after);
   const progress = { looked: 0, matched: 0, all: countFlags(flags) };
-  for (let size = FIRST_BATCH; ; size = Math.min(LARGEST_BATCH, size * 2)) {
+  let size = FIRST_BATCH;
+  for (;;) {
     checkTime(context);
-    const batch = takeBatch(blobs, size, units);
-    if (batch.length === 0) break;
+    const batch = take(blobs, size);
+    const last = batch.at(-1);
+    if (!last) break;
     const candidates = afterPath(await candidatesOf(context, batch), cursor);
-    const verified = await verify(candidates, verificationOf(context));
-    progress.looked += batch.length;
-    progress.matched += verified.length;
-    for (const file of verified) {
-      if (page.files.length === options.limit) {
-        estimate(page, progress, cursor !== null);
-        return;
+    for (const group of groupByUnits(candidates, units)) {
+      checkTime(context);
+      const isFull = await addInOrder(context, page, { group, progress });
+      if (isFull) {
+        progress.looked += batch.findIndex((blob) => keyOf(blob) === lastKey(group)) + 1;
+        return estimate(page, progress, cursor !== null);
       }
-      page.files.push(await show(context, file));
-      page.next = { kind: "blob", place: placeOfBlob(file.blob), path: file.file.path };
     }
-    const last = batch.at(-1) as SegmentBlob;
+    progress.looked += batch.length;
     // All of these blobs' files were looked at.
     page.next = { kind: "blob", place: placeOfBlob(last), path: null };
     page.total = progress.matched;
+    // Where names rule out most, more of them are asked for at once.
+    const isRare = candidates.length * 8 < batch.length;
+    size = Math.min(isRare ? LARGEST_NAMED_BATCH : LARGEST_BATCH, size * (isRare ? 8 : 2));
   }
   page.next = null;
   estimate(page, progress, cursor !== null);
+}
+
+/** Adds the files of a group for which the query is true; true once the page is full. */
+async function addInOrder(
+  context: Searching,
+  page: Page,
+  { group, progress }: { group: Candidate[]; progress: { matched: number } },
+): Promise<boolean> {
+  const verified = await verify(group, verificationOf(context));
+  progress.matched += verified.length;
+  for (const file of verified) {
+    if (page.files.length === context.options.limit) return true;
+    page.files.push(await show(context, file));
+    page.next = { kind: "blob", place: placeOfBlob(file.blob), path: file.file.path };
+  }
+  return false;
+}
+
+function lastKey(group: Candidate[]): string | null {
+  const blob = group.at(-1)?.blob;
+  return blob ? keyOf(blob) : null;
+}
+
+/** Leaves the blobs of files whose paths the query asks for, where the index knows which these are. */
+async function withinPaths(context: Searching, flags: BlobFlags): Promise<BlobFlags> {
+  const within = await findPathsWithin(context);
+  return within ? bothFlags(flags, within) : flags;
 }
 
 function before({ repository, first }: Place): Place {
@@ -396,7 +431,7 @@ async function show(context: Searching, verified: Verified): Promise<FoundFile> 
 async function fillRanked(context: Searching, page: Page): Promise<void> {
   const cursor = readCursor(context.options.cursor, "ranked");
   const hits = await findPathHits(context);
-  const tiers = tiersOf(context, hits);
+  const tiers = await tiersOf(context, hits);
   const all = tiers.reduce((sum, flags) => sum + countFlags(flags), 0) + hits.candidates.length;
   const progress = { looked: 0, matched: 0, all };
   const named = new Set(hits.candidates.map(({ file }) => nameOf(file)));
@@ -427,13 +462,15 @@ interface Start {
 }
 
 /** The blobs of each tier that no tier before it has. */
-function tiersOf({ query, leaves, unitsOf, allowed }: Searching, { broad }: PathHits): BlobFlags[] {
+async function tiersOf(context: Searching, { broad }: PathHits): Promise<BlobFlags[]> {
+  const { query, leaves, unitsOf, allowed } = context;
+  const within = await findPathsWithin(context);
   const none: ReadonlySet<Leaf> = new Set();
   const tiers: BlobFlags[] = [];
   for (const tier of TIERS) {
     const isLast = tier === "anywhere";
     const flags = flagBlobs(query, { leaves, units: unitsOf(tier), broad: isLast ? broad : none, allowed });
-    tiers.push(tiers.reduce(withoutFlags, flags));
+    tiers.push(tiers.reduce(withoutFlags, within ? bothFlags(flags, within) : flags));
   }
   return tiers;
 }

@@ -15,6 +15,8 @@ export interface BenchApp {
   /** The most memory that it had in RAM so far, in MB. */
   peakRssMb(): Promise<number>;
   stop(): Promise<void>;
+  /** kill -9 */
+  kill(): Promise<void>;
 }
 
 /** Starts the production entry beside a simulator, with its event loop watched. Without DATABASE_URL: embedded. */
@@ -54,6 +56,12 @@ export async function startBenchApp(
     async peakRssMb() {
       const status = await readFile(`/proc/${app.child.pid}/status`, "utf8");
       return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024;
+    },
+    async kill() {
+      const ended = once(app.child, "exit");
+      app.child.kill("SIGKILL");
+      await ended;
+      await rm(dataDir, { recursive: true, force: true });
     },
     async stop() {
       await app.stop();

@@ -96,6 +96,28 @@ describe("a search", () => {
     expect(new Set(await searcher.paths("one"))).toEqual(new Set(["src/same.ts", "lib/same.ts"]));
   });
 
+  test("looks only where it is told to", async () => {
+    const searcher = await setUp();
+
+    expect(await searcher.paths('"one" path:lib')).toEqual(["lib/same.ts"]);
+    expect(await searcher.paths("one path:src/*.ts")).toEqual(["src/same.ts"]);
+    expect(await searcher.paths('"one" -path:lib')).toEqual(["src/same.ts"]);
+    expect(await searcher.paths('"createServer" path:/test\\.ts$/')).toEqual(["src/server.test.ts"]);
+    expect(await searcher.paths('"createServer" path:nowhere')).toEqual([]);
+    expect(await searcher.paths('"quick" lang:markdown')).toEqual(["README.md"]);
+    expect(await searcher.paths('"quick" lang:typescript')).toEqual([]);
+    expect(await searcher.paths('"quick" repo:octocat/hello')).toEqual(["README.md"]);
+    expect(await searcher.paths('"quick" repo:other')).toEqual([]);
+    expect(await searcher.paths("state:binary")).toEqual(["logo.png"]);
+    expect(await searcher.paths("path:*.ts -path:src")).toEqual(["lib/same.ts"]);
+    expect(await searcher.paths('"Quick" case:yes')).toEqual(["README.md"]);
+    expect(await searcher.lines('"Quick" case:yes')).toEqual(["README.md:4"]);
+    expect(await searcher.lines("/^a second|конца$/")).toEqual(["README.md:4", "docs/russian.md:2"]);
+    expect(await searcher.lines("/words$/")).toEqual(["README.md:4"]);
+    expect(await searcher.paths('"one" OR "listen"')).toEqual(await searcher.paths('"listen" OR "one"'));
+    expect((await searcher.paths('-"e" path:*.md')).sort()).toEqual(["docs/russian.md", "docs/한국어.md"]);
+  });
+
   test("pages through all files in one order, whatever the page's size", async () => {
     const searcher = await setUp();
 

@@ -1,11 +1,11 @@
-import { type Kysely, sql } from "kysely";
-import type { Tables } from "../database/schema.ts";
+import { sql } from "kysely";
 import { GRAMS, gramsOfLiteral } from "../grams/gram.ts";
 import { decodeList, EVERYWHERE, type PostingList } from "../grams/posting.ts";
 import { findList, rowsOfKey } from "../grams/segment.ts";
 import { keysOfWord } from "../grams/word.ts";
 import type { Need } from "./pattern.ts";
 import type { Segment } from "./segments.ts";
+import { runPrepared, type Snapshot } from "./statement.ts";
 
 /** More keys than that of one literal tell hardly more, and each is read in every segment. */
 const KEYS_OF_LITERAL = 8;
@@ -75,15 +75,18 @@ function keysOf(needs: KeyNeed[]): Set<number> {
 /**
  * Leaves the rarest keys where a literal has many. How often keys occur only orders them: it never leaves out a unit.
  */
-export async function chooseKeys(trx: Kysely<Tables>, needs: KeyNeed[]): Promise<KeyNeed[]> {
+export async function chooseKeys(snapshot: Snapshot, needs: KeyNeed[]): Promise<KeyNeed[]> {
   const long = (need: KeyNeed): boolean =>
     need.kind === "all" || need.kind === "any"
       ? (need.kind === "all" && need.of.length > KEYS_OF_LITERAL) || need.of.some(long)
       : false;
   if (!needs.some(long)) return needs;
-  const { rows } = await sql<{ key: number; bytes: number }>`
+  const rows = await runPrepared(
+    snapshot,
+    sql<{ key: number; bytes: number }>`
     select key, sum(case length(data) when 1 then ${EVERYWHERE_BYTES} else length(data) end)::float8 as bytes
-    from gram_postings where key = any(${[...keysOf(needs.filter(long))]}::int[]) group by key`.execute(trx);
+    from gram_postings where key = any(${[...keysOf(needs.filter(long))]}::int[]) group by key`,
+  );
   const bytes = new Map(rows.map((row) => [row.key, row.bytes]));
   const weightOf = (need: KeyNeed): number => {
     if (need.kind === "key") return bytes.get(need.key) ?? 0;
@@ -105,9 +108,9 @@ export async function chooseKeys(trx: Kysely<Tables>, needs: KeyNeed[]): Promise
 export type Postings = Map<string, Map<number, PostingList>>;
 
 export async function readPostings(
-  trx: Kysely<Tables>,
+  snapshot: Snapshot,
   needs: KeyNeed[],
-  segments: Segment[],
+  { segments, isAll }: { segments: Segment[]; isAll: boolean },
 ): Promise<Postings> {
   const keys = [...keysOf(needs)];
   const postings: Postings = new Map(segments.map(({ id }) => [id, new Map()]));
@@ -116,10 +119,12 @@ export async function readPostings(
   for (const key of keys) {
     for (const row of rowsOfKey(key)) keysOfRow.set(row, [...(keysOfRow.get(row) ?? []), key]);
   }
-  const { rows } = await sql<{ key: number; segment_id: string; data: Buffer }>`
-    select key, segment_id, data from gram_postings
-    where key = any(${[...keysOfRow.keys()]}::int[]) and segment_id = any(${segments.map(({ id }) => id)}::bigint[])`.execute(
-    trx,
+  const some = sql`and segment_id = any(${segments.map(({ id }) => id)}::bigint[])`;
+  const rows = await runPrepared(
+    snapshot,
+    sql<{ key: number; segment_id: string; data: Buffer }>`
+      select key, segment_id, data from gram_postings
+      where key = any(${[...keysOfRow.keys()]}::int[]) ${isAll ? sql`` : some}`,
   );
   for (const row of rows) {
     for (const key of keysOfRow.get(row.key) ?? []) {

@@ -3,6 +3,7 @@ import type { FileState, Tables } from "../database/schema.ts";
 import { type Viewer, visibleTo } from "../database/viewer.ts";
 import type { PathPattern } from "./path-pattern.ts";
 import type { Query } from "./query.ts";
+import { runPrepared, type Snapshot } from "./statement.ts";
 
 /** A file of a published manifest, as a search sees it. */
 export interface SearchedFile {
@@ -102,11 +103,11 @@ function matches(text: RawBuilder<unknown>, { regex }: PathPattern): RawBuilder<
 
 /** The files of blobs that are named by their first chunks, in the order of the blobs. */
 export async function readFilesOf(
-  trx: Kysely<Tables>,
+  snapshot: Snapshot,
   viewer: Viewer,
   { blobs, query }: { blobs: { repository_id: string; first: number }[]; query: Query },
 ): Promise<(SearchedFile & { at: number })[]> {
-  const { rows } = await sql<SearchedFile & { at: number }>`
+  const statement = sql<SearchedFile & { at: number }>`
     select (asked.at - 1)::int as at, ${COLUMNS}, ${truths(conditionsOf(query))} as truths
     from unnest(${blobs.map(({ repository_id }) => repository_id)}::bigint[], ${blobs.map(({ first }) => first)}::bigint[])
       with ordinality as asked (repository_id, first, at)
@@ -114,7 +115,10 @@ export async function readFilesOf(
     join files on files.repository_id = asked.repository_id and files.sha = chunks.sha and files.state = 'indexed'
     join repositories on repositories.id = files.repository_id
     where ${visibleTo(viewer)} and repositories.indexed_commit is not null and ${filterOf(query)}
-    order by asked.at, files.path, files.path_bytes`.execute(trx);
+    order by asked.at, files.path, files.path_bytes`;
+  // Conditions make statements of their own, of any number.
+  if (conditionsOf(query).length === 0) return await runPrepared(snapshot, statement);
+  const { rows } = await statement.execute(snapshot.trx);
   return rows;
 }
 
@@ -173,31 +177,32 @@ export interface SearchedChunk {
 
 /** Chunks by their numbers, as far as they are there. */
 export async function readChunks(
-  trx: Kysely<Tables>,
+  snapshot: Snapshot,
   chunks: { repository_id: string; id: number }[],
 ): Promise<SearchedChunk[]> {
   if (chunks.length === 0) return [];
-  const { rows } = await sql<SearchedChunk>`
+  const statement = sql<SearchedChunk>`
     select repository_id, id::float8 as id, encode(sha, 'hex') as sha, start_line, start_column, text
     from unnest(${chunks.map(({ repository_id }) => repository_id)}::bigint[], ${chunks.map(({ id }) => id)}::bigint[])
       as asked (repository_id, id)
-    join chunks using (repository_id, id)`.execute(trx);
-  return rows;
+    join chunks using (repository_id, id)`;
+  return await runPrepared(snapshot, statement);
 }
 
 /** Visible repositories whose index cannot be searched whole yet, at most so many of their ids. */
 export async function readUnsearchable(
-  trx: Kysely<Tables>,
+  snapshot: Snapshot,
   viewer: Viewer,
   { repositories, limit }: { repositories: string[] | null; limit: number },
 ): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
+  const statement = sql<{ id: string }>`
     select id from repositories
     where ${visibleTo(viewer)} and (${repositories === null} or id = any(${repositories ?? []}::bigint[]))
       and path_lines is null
       and (indexed_commit is not null
         or exists (select from runs where repository_id = repositories.id and state in ('queued', 'running')))
-    order by id limit ${limit}`.execute(trx);
+    order by id limit ${limit}`;
+  const rows = await runPrepared(snapshot, statement);
   return rows.map(({ id }) => id);
 }
 

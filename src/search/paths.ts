@@ -1,5 +1,3 @@
-import type { Kysely } from "kysely";
-import type { Tables } from "../database/schema.ts";
 import type { Viewer } from "../database/viewer.ts";
 import { pathOfLine } from "../grams/unit.ts";
 import { chooseKeys, keysOfNeed, readPostings, type Units, unitsFor } from "./candidates.ts";
@@ -10,6 +8,7 @@ import { needOf, type Pattern } from "./pattern.ts";
 import { bothFlags, type Leaf } from "./plan.ts";
 import type { Query } from "./query.ts";
 import { type BlobFlags, findBlob, type Segment } from "./segments.ts";
+import type { Snapshot } from "./statement.ts";
 import { type Candidate, evaluate, unitNumbers } from "./verify.ts";
 
 /** Where more chunks of paths may match, a word says little of a path: they are not all looked at. */
@@ -25,14 +24,15 @@ export interface PathHits {
   broad: ReadonlySet<Leaf>;
 }
 
-interface PathSearch {
+interface PathSearch extends Snapshot {
   engine: { matcher: Matcher };
   deadline: number;
-  trx: Kysely<Tables>;
   viewer: Viewer;
   query: Query;
   leaves: Leaf[];
   segments: Segment[];
+  /** These are all segments that there are. */
+  isAll: boolean;
   units: Map<Segment, Units[]>;
   allowed: Set<string> | null;
 }
@@ -47,7 +47,7 @@ export async function findPathHits(search: PathSearch): Promise<PathHits> {
     const pattern = compilePattern(leaf.pattern);
     const before = paths.size;
     if (chunks.length > CHUNKS_LOOKED_AT) broad.add(leaf);
-    for (const { repository_id, text } of await readChunks(search.trx, chunks.slice(0, CHUNKS_LOOKED_AT))) {
+    for (const { repository_id, text } of await readChunks(search, chunks.slice(0, CHUNKS_LOOKED_AT))) {
       const lines = text.split("\n");
       for (const { line } of pattern.matchLines(text, PATHS_FOUND)) {
         const path = pathOfLine(lines[line] ?? "");
@@ -98,16 +98,16 @@ async function findPaths(
   search: PathSearch,
   pattern: Pattern,
 ): Promise<{ repository_id: string; path: string }[] | null> {
-  const { trx, engine, deadline, segments } = search;
+  const { engine, deadline, segments, isAll } = search;
   const need = keysOfNeed(needOf({ ...pattern, case_sensitive: false }));
   if (need.kind === "anything") return null;
-  const [chosen = need] = await chooseKeys(trx, [need]);
-  const postings = await readPostings(trx, [chosen], segments);
+  const [chosen = need] = await chooseKeys(search, [need]);
+  const postings = await readPostings(search, [chosen], { segments, isAll });
   const chunks = pathChunks(search, (segment) =>
     unitsFor(chosen, segment, postings.get(segment.id) ?? new Map()),
   );
   if (chunks.length > CHUNKS_LOOKED_AT) return null;
-  const texts = await readChunks(trx, chunks);
+  const texts = await readChunks(search, chunks);
   const matched = await engine.matcher.match(
     texts.map(({ text }) => text),
     [pattern],

@@ -1,5 +1,3 @@
-import type { Kysely } from "kysely";
-import type { Tables } from "../database/schema.ts";
 import {
   chooseKeys,
   type KeyNeed,
@@ -12,6 +10,7 @@ import {
 import { needOf, type Pattern } from "./pattern.ts";
 import type { Query } from "./query.ts";
 import type { BlobFlags, Segment } from "./segments.ts";
+import type { Snapshot } from "./statement.ts";
 
 /** A text that a query asks for. */
 export interface Leaf {
@@ -49,12 +48,12 @@ export interface Candidates {
 
 /** Reads what the index knows of the leaves of a query. */
 export async function readCandidates(
-  trx: Kysely<Tables>,
+  snapshot: Snapshot,
   leaves: Leaf[],
-  segments: Segment[],
+  { segments, isAll }: { segments: Segment[]; isAll: boolean },
 ): Promise<Candidates> {
   const anywhere = await chooseKeys(
-    trx,
+    snapshot,
     leaves.map(({ pattern }) => keysOfNeed(needOf(pattern))),
   );
   const standing = (parts: boolean) =>
@@ -64,9 +63,9 @@ export async function readCandidates(
     });
   const needs: Record<Tier, KeyNeed[]> = { identifier: standing(false), part: standing(true), anywhere };
   const postings = await readPostings(
-    trx,
+    snapshot,
     TIERS.flatMap((tier) => needs[tier]),
-    segments,
+    { segments, isAll },
   );
   const known = new Map<Tier, Map<Segment, Units[]>>();
   return {

@@ -1,6 +1,5 @@
-import type { Kysely } from "kysely";
 import { type Connection, transaction } from "../database/connect.ts";
-import type { FileState, Tables } from "../database/schema.ts";
+import type { FileState } from "../database/schema.ts";
 import type { Viewer } from "../database/viewer.ts";
 import type { Units } from "./candidates.ts";
 import { type Cursor, readCursor, writeCursor } from "./cursor.ts";
@@ -39,6 +38,7 @@ import {
   walkBlobs,
 } from "./segments.ts";
 import { type FoundLine, linesOfFile } from "./snippet.ts";
+import type { Snapshot } from "./statement.ts";
 import { type Candidate, keyOf, unitNumbers, type Verification, type Verified, verify } from "./verify.ts";
 
 /** A search answers with what it has after so long. */
@@ -117,8 +117,7 @@ export interface SearchAnswer {
 }
 
 /** All that one search is done with. */
-interface Search {
-  trx: Kysely<Tables>;
+interface Search extends Snapshot {
   engine: SearchEngine;
   viewer: Viewer;
   query: Query;
@@ -154,11 +153,11 @@ export async function search(
     try {
       await transaction(engine.connection, async ({ trx, client }) => {
         await client.query(
-          `set transaction isolation level repeatable read, read only; set local statement_timeout = ${Math.ceil(timeBox)}`,
+          `set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan; set local statement_timeout = ${Math.ceil(timeBox)}`,
         );
         const limits = { repositories: null, limit: UNSEARCHABLE_SHOWN };
-        unsearchable = await readUnsearchable(trx, viewer, limits);
-        await fillPage({ trx, engine, viewer, query, options, deadline }, page);
+        unsearchable = await readUnsearchable({ trx, client }, viewer, limits);
+        await fillPage({ trx, client, engine, viewer, query, options, deadline }, page);
       });
     } catch (error) {
       if (!isTimeout(error)) throw error;
@@ -199,9 +198,9 @@ async function fillPage(context: Search, page: Page): Promise<void> {
   const leaves = leavesOf(context.query);
   if (leaves.length === 0) return await fillByName(context, page);
   const segments = await readAllowed(context);
-  const candidates = await readCandidates(context.trx, leaves, segments.all);
+  const candidates = await readCandidates(context, leaves, segments);
   const units = candidates.unitsOf("anywhere");
-  const searching = { ...context, leaves, ...candidates, units, allowed: segments.allowed };
+  const searching = { ...context, ...segments, ...candidates, leaves, units };
   const isRanked = leaves.some(({ query, isShown }) => query.word && isShown);
   await (isRanked ? fillRanked(searching, page) : fillInOrder(searching, page));
 }
@@ -239,16 +238,18 @@ async function readAllowed({
   engine,
   viewer,
   query,
-}: Search): Promise<{ all: Segment[]; allowed: Set<string> | null }> {
+}: Search): Promise<Pick<Searching, "segments" | "isAll" | "allowed">> {
   const all = await engine.segments.read(trx);
   const conditions = conditionsOf(query).filter(({ kind }) => kind === "repository");
-  if (viewer.repositories === "all" && conditions.length === 0) return { all, allowed: null };
+  if (viewer.repositories === "all" && conditions.length === 0)
+    return { segments: all, isAll: true, allowed: null };
   const visible = await readVisible(trx, viewer, conditions);
   const possible = visible.filter(({ truths }) =>
     mayBeIn(query, (of) => truths[conditions.indexOf(of as never)]),
   );
   const allowed = new Set(possible.map(({ id }) => id));
-  return { all: all.filter(({ repositories }) => repositories.some((id) => allowed.has(id))), allowed };
+  const segments = all.filter(({ repositories }) => repositories.some((id) => allowed.has(id)));
+  return { segments, isAll: segments.length === all.length, allowed };
 }
 
 /** False where a query is false of all files of a repository, of which its conditions are known. */
@@ -271,6 +272,8 @@ function mayBeIn(query: Query, truthOf: (of: Query) => boolean | undefined): boo
 interface Searching extends Search {
   leaves: Leaf[];
   segments: Segment[];
+  /** These are all segments that there are. */
+  isAll: boolean;
   /** Which units may hold what each leaf asks for. */
   units: Map<Segment, Units[]>;
   unitsOf: Candidates["unitsOf"];
@@ -278,9 +281,11 @@ interface Searching extends Search {
   allowed: Set<string> | null;
 }
 
-function verificationOf({ trx, engine, query, leaves, units, deadline, options }: Searching): Verification {
+function verificationOf({ options, ...context }: Searching): Verification {
+  const { trx, client, engine, query, leaves, units, deadline } = context;
   return {
     trx,
+    client,
     matcher: engine.matcher,
     query,
     leaves,
@@ -314,9 +319,9 @@ function* groupByUnits(candidates: Candidate[], units: Searching["units"]): Gene
 
 /** The files of some blobs that a viewer sees and that a query does not rule out by their names. */
 async function candidatesOf(context: Searching, blobs: SegmentBlob[]): Promise<Candidate[]> {
-  const { trx, viewer, query } = context;
+  const { viewer, query } = context;
   const places = blobs.map((blob) => ({ repository_id: repositoryOf(blob), first: firstOf(blob) }));
-  const files = await readFilesOf(trx, viewer, { blobs: places, query });
+  const files = await readFilesOf(context, viewer, { blobs: places, query });
   return files.map(({ at, ...file }) => ({ file, blob: blobs[at] as SegmentBlob }));
 }
 
@@ -415,8 +420,8 @@ function estimate(
 }
 
 async function show(context: Searching, verified: Verified): Promise<FoundFile> {
-  const { trx, leaves, options } = context;
-  const { lines, more_lines } = await linesOfFile(trx, verified, {
+  const { leaves, options } = context;
+  const { lines, more_lines } = await linesOfFile(context, verified, {
     leaves,
     limit: options.lines,
     context: options.context,

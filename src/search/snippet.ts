@@ -1,8 +1,7 @@
-import type { Kysely } from "kysely";
-import type { Tables } from "../database/schema.ts";
 import { readChunks } from "./files.ts";
 import type { Leaf } from "./plan.ts";
 import { repositoryOf } from "./segments.ts";
+import type { Snapshot } from "./statement.ts";
 import { type Found, linesOf, mergeRanges, type TextUnit, type Verified } from "./verify.ts";
 
 /** A longer line is cut for showing, around what was found first. */
@@ -25,7 +24,7 @@ export interface FoundLine {
 
 /** The lines of a file that are shown: where something was found, and what stands around. */
 export async function linesOfFile(
-  trx: Kysely<Tables>,
+  snapshot: Snapshot,
   { found, blob }: Verified,
   { leaves, limit, context }: { leaves: Leaf[]; limit: number; context: number },
 ): Promise<{ lines: FoundLine[]; more_lines: number }> {
@@ -39,7 +38,7 @@ export async function linesOfFile(
   const shown = numbers.slice(0, limit);
   const lines = new Map<number, FoundLine>();
   if (context > 0 && blob) {
-    const units = await readAround(trx, repositoryOf(blob), { shown, byNumber, context });
+    const units = await readAround(snapshot, repositoryOf(blob), { shown, byNumber, context });
     for (const number of shown) {
       for (let near = number - context; near <= number + context; near += 1) {
         const text = lineAt(units, near);
@@ -77,7 +76,7 @@ function characterStart(text: string, index: number): number {
 
 /** The units that hold the lines around those that are shown. */
 async function readAround(
-  trx: Kysely<Tables>,
+  snapshot: Snapshot,
   repository_id: string,
   options: { shown: number[]; byNumber: Map<number, Found>; context: number },
 ): Promise<TextUnit[]> {
@@ -92,7 +91,7 @@ async function readAround(
   for (const unit of units) for (let id = unit.first; id < unit.end; id += 1) missing.delete(id);
   const shas = new Set([...units].map(({ sha }) => sha));
   const chunks = await readChunks(
-    trx,
+    snapshot,
     [...missing].map((id) => ({ repository_id, id })),
   );
   // A neighbour by number may be of another text, or a piece of a very long line: that is left out.

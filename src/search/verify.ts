@@ -1,5 +1,3 @@
-import type { Kysely } from "kysely";
-import type { Tables } from "../database/schema.ts";
 import { textOfUnit } from "../grams/unit.ts";
 import type { Units } from "./candidates.ts";
 import { conditionsOf, readChunks, type SearchedFile } from "./files.ts";
@@ -8,6 +6,7 @@ import type { Matcher } from "./matcher.ts";
 import type { Leaf } from "./plan.ts";
 import type { Query } from "./query.ts";
 import { repositoryOf, type Segment, type SegmentBlob } from "./segments.ts";
+import type { Snapshot } from "./statement.ts";
 
 /** Lines that are looked for in one unit at most; one that has more is hardly read by a person. */
 const LINES_OF_UNIT = 100_000;
@@ -43,8 +42,7 @@ export interface Verified extends Candidate {
   path_ranges: [number, number][];
 }
 
-export interface Verification {
-  trx: Kysely<Tables>;
+export interface Verification extends Snapshot {
   matcher: Matcher;
   query: Query;
   leaves: Leaf[];
@@ -152,12 +150,12 @@ export function firstFrom(list: Uint16Array, least: number): number {
 
 /** The texts of the units that may hold something, by blob. */
 async function readUnits(
-  { trx, units }: Verification,
+  { units, ...snapshot }: Verification,
   blobs: SegmentBlob[],
 ): Promise<Map<string, { unit: TextUnit; text: string }[]>> {
   const wanted = blobs.map((blob) => ({ blob, numbers: unitNumbers(blob, units) }));
   const chunks = await readChunks(
-    trx,
+    snapshot,
     wanted.flatMap(({ blob, numbers }) => {
       const repository_id = repositoryOf(blob);
       return numbers.flatMap((unit) => chunksOf(blob.segment, unit).map((id) => ({ repository_id, id })));

@@ -76,7 +76,7 @@ function draw(text: string): Asked | null {
   if (kind < 45) return { pattern: literal, isRegex: false, caseSensitive };
   if (kind < 55) return { pattern: flipCase(literal), isRegex: false, caseSensitive: false };
   const pattern = drawRegex(literal, text);
-  return pattern && { pattern, isRegex: true, caseSensitive };
+  return pattern ? { pattern, isRegex: true, caseSensitive } : null;
 }
 
 function flipCase(text: string): string {
@@ -84,16 +84,16 @@ function flipCase(text: string): string {
 }
 
 function drawRegex(literal: string, text: string): string | null {
-  const escape = (of: string) => of.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+  const literally = (of: string) => of.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
   const half = Math.floor(literal.length / 2);
-  const [left, right] = [escape(literal.slice(0, half)), escape(literal.slice(half))];
-  const other = escape(text.slice(0, 6).split(/[\r\n]/)[0] ?? "");
+  const [left, right] = [literally(literal.slice(0, half)), literally(literal.slice(half))];
+  const other = literally(text.slice(0, 6).split(/[\r\n]/)[0] ?? "");
   return random.pick([
     () => `${left}.*${right}`,
     () => `(${left}|${other || "x"})${right}`,
     () => `${left}[a-zA-Z0-9_]*${right}`,
-    () => `^[ \\t]*${escape(literal.trimStart())}`,
-    () => `${escape(literal)}$`,
+    () => `^[ \\t]*${literally(literal.trimStart())}`,
+    () => `${literally(literal)}$`,
     () => `${left}(${right})?[;,)]`,
     () => "[0-9]{6,}",
     () => `[A-Z]{${random.pick([5, 8, 12])},}`,

@@ -99,6 +99,22 @@ export function wordsOf(of: string): { identifiers: Span[]; parts: Span[] } {
   return { identifiers, parts };
 }
 
+/** How a stretch of a text stands in it. */
+export type Standing = "identifier" | "part" | "inside";
+
+/** How a stretch of a text stands: as an identifier, as a part of one, or inside of something else. */
+export function standingOf(text: string, { start, end }: Span): Standing {
+  const isWordAt = (at: number) => ((TABLE[text.charCodeAt(at)] ?? 0) & KIND) !== 0;
+  let [from, to] = [start, end];
+  while (from > 0 && start - from < MAX_WORD_LENGTH && isWordAt(from - 1)) from -= 1;
+  while (to < text.length && to - end < MAX_WORD_LENGTH && isWordAt(to)) to += 1;
+  if (from === start && to === end) return isWordAt(start) && isWordAt(end - 1) ? "identifier" : "inside";
+  const word = toUnits(text.slice(from, to));
+  const parts = partsOf(word, { start: 0, end: word.length });
+  const isPart = parts.some((part) => part.start === start - from && part.end === end - from);
+  return isPart ? "part" : "inside";
+}
+
 /** Reads the distinct words of texts. */
 export class WordReader {
   readonly #met = new Uint8Array(WORDS);

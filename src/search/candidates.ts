@@ -48,7 +48,7 @@ export function keysOfNeed(need: Need): KeyNeed {
 }
 
 /** Literals of three characters: one of many keys. */
-function isWide(need: KeyNeed): boolean {
+export function isWide(need: KeyNeed): boolean {
   return need.kind === "all" && need.of.length === 1 && need.of[0]?.kind === "any";
 }
 
@@ -145,7 +145,7 @@ export function unitsFor(need: KeyNeed, segment: Segment, lists: Map<number, Pos
     case "key": {
       const list = lists.get(need.key);
       if (!list) return NONE;
-      return list.k === EVERYWHERE ? null : decode(list, segment.units);
+      return list.k === EVERYWHERE ? null : decode(list);
     }
     case "any":
       return unite(need.of.map((of) => unitsFor(of, segment, lists)));
@@ -163,9 +163,11 @@ export function unitsFor(need: KeyNeed, segment: Segment, lists: Map<number, Pos
   }
 }
 
-function decode(list: PostingList, units: number): Uint16Array {
-  const numbers = new Uint16Array(units);
-  return numbers.subarray(0, decodeList(list, numbers));
+/** A blob of half a gigabyte, the longest text there can be, has so many units. */
+const scratch = new Uint16Array(65_536);
+
+function decode(list: PostingList): Uint16Array {
+  return scratch.slice(0, decodeList(list, scratch));
 }
 
 /** The units that are in both. */

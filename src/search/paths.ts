@@ -5,7 +5,7 @@ import { conditionsOf, readChunks, readFilesAt, type SearchedFile } from "./file
 import { compilePattern } from "./match.ts";
 import type { Matcher } from "./matcher.ts";
 import { needOf, type Pattern } from "./pattern.ts";
-import { bothFlags, type Leaf } from "./plan.ts";
+import { bothFlags, type Leaf, type UnitsBySegment } from "./plan.ts";
 import type { Query } from "./query.ts";
 import { type BlobFlags, findBlob, type Segment } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
@@ -37,13 +37,13 @@ interface PathSearch extends Snapshot {
   allowed: Set<string> | null;
 }
 
-/** Finds the files whose paths have a word that is looked for anywhere. */
-export async function findPathHits(search: PathSearch): Promise<PathHits> {
+/** Finds the files whose paths have a word that is looked for anywhere, where these units of paths may have it. */
+export async function findPathHits(search: PathSearch, places: UnitsBySegment): Promise<PathHits> {
   const broad = new Set<Leaf>();
   const paths = new Map<string, { repository_id: string; path: string }>();
   for (const [i, leaf] of search.leaves.entries()) {
     if (leaf.query.scope !== "anywhere" || !leaf.isShown) continue;
-    const chunks = pathChunks(search, (segment) => search.units.get(segment)?.[i] ?? null);
+    const chunks = pathChunks(search, (segment) => places.get(segment)?.[i] ?? null);
     const pattern = compilePattern(leaf.pattern);
     const before = paths.size;
     if (chunks.length > CHUNKS_LOOKED_AT) broad.add(leaf);

@@ -1,8 +1,10 @@
 import {
   chooseKeys,
+  isWide,
   type KeyNeed,
   keysOfIdentifier,
   keysOfNeed,
+  type Postings,
   readPostings,
   type Units,
   unitsFor,
@@ -39,50 +41,71 @@ export function leavesOf(query: Query, isShown = true): Leaf[] {
 export const TIERS = ["identifier", "part", "anywhere"] as const;
 export type Tier = (typeof TIERS)[number];
 
-/** Which units of each segment may hold what each leaf asks for. */
+/** Which units may hold what a leaf asks for, by segment and then by leaf. */
+export type UnitsBySegment = Map<Segment, Units[]>;
+
+/** What the index knows of the leaves of a query. */
 export interface Candidates {
   segments: Segment[];
-  /** By segment, then by leaf. Without words all tiers are the same. */
-  unitsOf(tier: Tier): Map<Segment, Units[]>;
+  /** Where each word stands as it must in this tier; without words all tiers are the same. */
+  unitsOf(tier: Tier): Promise<UnitsBySegment>;
+  /** Where each leaf may be at all; null for the units of a word that so many keys lead to that they are not read yet. */
+  units: UnitsBySegment;
+  /** Words whose place was not read. */
+  hasUnread: boolean;
 }
 
-/** Reads what the index knows of the leaves of a query. */
+/**
+ * Reads what the index knows of the leaves of a query. Words of three characters take many lists to find anywhere, so
+ * these are read only when that is asked for: where they stand as identifiers or parts is known from few.
+ */
 export async function readCandidates(
   snapshot: Snapshot,
   leaves: Leaf[],
   { segments, isAll }: { segments: Segment[]; isAll: boolean },
 ): Promise<Candidates> {
-  const anywhere = await chooseKeys(
+  const needs = leaves.map(({ pattern }) => keysOfNeed(needOf(pattern)));
+  const standing = leaves.map((leaf) => ({
+    identifier: standingNeed(leaf, false),
+    part: standingNeed(leaf, true),
+  }));
+  const isUnread = (i: number) => isWide(needs[i] as KeyNeed) && standing[i]?.identifier !== null;
+  const chosen = await chooseKeys(
     snapshot,
-    leaves.map(({ pattern }) => keysOfNeed(needOf(pattern))),
+    needs.map((need, i): KeyNeed => (isUnread(i) ? { kind: "anything" } : need)),
   );
-  const standing = (parts: boolean) =>
-    leaves.map(({ query, pattern, isShown }, i): KeyNeed => {
-      const isWord = query.word && isShown && pattern.kind === "literal";
-      return (isWord ? keysOfIdentifier(pattern.text, { parts }) : null) ?? (anywhere[i] as KeyNeed);
-    });
-  const needs: Record<Tier, KeyNeed[]> = { identifier: standing(false), part: standing(true), anywhere };
-  const postings = await readPostings(
-    snapshot,
-    TIERS.flatMap((tier) => needs[tier]),
-    { segments, isAll },
-  );
-  const known = new Map<Tier, Map<Segment, Units[]>>();
+  const tiers: Record<Tier, KeyNeed[]> = {
+    identifier: chosen.map((need, i) => standing[i]?.identifier ?? need),
+    part: chosen.map((need, i) => standing[i]?.part ?? need),
+    anywhere: chosen.map((need, i) => (isUnread(i) ? (needs[i] as KeyNeed) : need)),
+  };
+  const read = [...tiers.identifier, ...tiers.part, ...chosen];
+  const postings = await readPostings(snapshot, read, { segments, isAll });
+  const unitsFrom = (of: KeyNeed[], lists: Postings): UnitsBySegment =>
+    new Map(
+      segments.map((segment) => [
+        segment,
+        of.map((need) => unitsFor(need, segment, lists.get(segment.id) ?? new Map())),
+      ]),
+    );
+  const units = unitsFrom(chosen, postings);
+  const hasUnread = leaves.some((_, i) => isUnread(i));
   return {
     segments,
-    unitsOf(tier) {
-      const units =
-        known.get(tier) ??
-        new Map(
-          segments.map((segment): [Segment, Units[]] => {
-            const lists = postings.get(segment.id) ?? new Map();
-            return [segment, needs[tier].map((need) => unitsFor(need, segment, lists))];
-          }),
-        );
-      known.set(tier, units);
-      return units;
+    units,
+    hasUnread,
+    async unitsOf(tier) {
+      if (tier !== "anywhere") return unitsFrom(tiers[tier], postings);
+      if (!hasUnread) return units;
+      return unitsFrom(tiers.anywhere, await readPostings(snapshot, tiers.anywhere, { segments, isAll }));
     },
   };
+}
+
+/** How a word must stand, where the index knows words like it. */
+function standingNeed({ query, pattern, isShown }: Leaf, parts: boolean): KeyNeed | null {
+  const isWord = query.word && isShown && pattern.kind === "literal";
+  return isWord ? keysOfIdentifier(pattern.text, { parts }) : null;
 }
 
 interface FlagOptions {

@@ -1,4 +1,4 @@
-import { wordsOf } from "../grams/word.ts";
+import { type Standing, standingOf } from "../grams/word.ts";
 import type { SearchedFile } from "./files.ts";
 
 /** What a file's path adds for each word that it has: as the file's name, in its name, or in a directory's. */
@@ -55,7 +55,7 @@ export function scoreText(hits: { word: string; found: WordHit[] }[]): number {
   for (const { word, found } of hits) {
     let best = 0;
     for (const hit of found) {
-      best = Math.max(best, standingOf(word, hit));
+      best = Math.max(best, standingScore(word, hit));
       lines.set(hit.line, (lines.get(hit.line) ?? new Set()).add(word));
     }
     score += best + (found.length > 0 ? Math.log2(1 + found.length) / 4 : 0);
@@ -65,14 +65,8 @@ export function scoreText(hits: { word: string; found: WordHit[] }[]): number {
   return score + (together ? TOGETHER : 0);
 }
 
-/** As an identifier, as a part of one, or inside of something. */
-function standingOf(word: string, { text, start, end }: WordHit): number {
-  const from = Math.max(0, start - 80);
-  const around = text.slice(from, end + 80);
-  const { identifiers, parts } = wordsOf(around);
-  const isAt = (span: { start: number; end: number }) =>
-    span.start === start - from && span.end === end - from;
+function standingScore(word: string, { text, start, end }: WordHit): number {
   const same = text.slice(start, end) === word ? SAME_CASE : 0;
-  if (identifiers.some(isAt)) return IDENTIFIER + same;
-  return (parts.some(isAt) ? PART : INSIDE) + same;
+  const scores: Record<Standing, number> = { identifier: IDENTIFIER, part: PART, inside: INSIDE };
+  return scores[standingOf(text, { start, end })] + same;
 }

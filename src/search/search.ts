@@ -1,7 +1,6 @@
 import { type Connection, transaction } from "../database/connect.ts";
 import type { FileState } from "../database/schema.ts";
 import type { Viewer } from "../database/viewer.ts";
-import type { Units } from "./candidates.ts";
 import { type Cursor, readCursor, writeCursor } from "./cursor.ts";
 import {
   conditionsOf,
@@ -22,6 +21,8 @@ import {
   leavesOf,
   readCandidates,
   TIERS,
+  type Tier,
+  type UnitsBySegment,
   withoutFlags,
 } from "./plan.ts";
 import type { ParsedQuery, Query } from "./query.ts";
@@ -32,7 +33,6 @@ import {
   type Place,
   placeOf,
   repositoryOf,
-  type Segment,
   type SegmentBlob,
   SegmentCache,
   walkBlobs,
@@ -50,8 +50,8 @@ const LARGEST_NAMED_BATCH = 8_192;
 /** Their units are read together, of 8 KB each. */
 const UNITS_AT_ONCE = 1_024;
 /** So many blobs are ordered by what their files are called, then so many of them by their texts. */
-const WINDOW = 400;
-const GROUP = 100;
+const WINDOW = 300;
+const GROUP = 60;
 const UNSEARCHABLE_SHOWN = 100;
 
 /** What all searches of a process share. */
@@ -199,8 +199,7 @@ async function fillPage(context: Search, page: Page): Promise<void> {
   if (leaves.length === 0) return await fillByName(context, page);
   const segments = await readAllowed(context);
   const candidates = await readCandidates(context, leaves, segments);
-  const units = candidates.unitsOf("anywhere");
-  const searching = { ...context, ...segments, ...candidates, leaves, units };
+  const searching = { ...context, ...segments, ...candidates, leaves };
   const isRanked = leaves.some(({ query, isShown }) => query.word && isShown);
   await (isRanked ? fillRanked(searching, page) : fillInOrder(searching, page));
 }
@@ -269,14 +268,10 @@ function mayBeIn(query: Query, truthOf: (of: Query) => boolean | undefined): boo
   return visit(query) !== false;
 }
 
-interface Searching extends Search {
+interface Searching extends Search, Candidates {
   leaves: Leaf[];
-  segments: Segment[];
   /** These are all segments that there are. */
   isAll: boolean;
-  /** Which units may hold what each leaf asks for. */
-  units: Map<Segment, Units[]>;
-  unitsOf: Candidates["unitsOf"];
   /** Ids of repositories; null: all. */
   allowed: Set<string> | null;
 }
@@ -350,7 +345,7 @@ async function fillInOrder(context: Searching, page: Page): Promise<void> {
       const isFull = await addInOrder(context, page, { group, progress });
       if (isFull) {
         progress.looked += batch.findIndex((blob) => keyOf(blob) === lastKey(group)) + 1;
-        return estimate(page, progress, cursor !== null);
+        return estimate(page, progress, { isWhole: false });
       }
     }
     progress.looked += batch.length;
@@ -362,7 +357,7 @@ async function fillInOrder(context: Searching, page: Page): Promise<void> {
     size = Math.min(isRare ? LARGEST_NAMED_BATCH : LARGEST_BATCH, size * (isRare ? 8 : 2));
   }
   page.next = null;
-  estimate(page, progress, cursor !== null);
+  estimate(page, progress, { isWhole: cursor === null });
 }
 
 /** Adds the files of a group for which the query is true; true once the page is full. */
@@ -412,9 +407,8 @@ function afterPath(candidates: Candidate[], cursor: Extract<Cursor, { kind: "blo
 function estimate(
   page: Page,
   { looked, matched, all }: { looked: number; matched: number; all: number },
-  isLater: boolean,
+  { isWhole }: { isWhole: boolean },
 ): void {
-  const isWhole = looked === all && !isLater;
   page.isExact = isWhole;
   page.total = isWhole ? matched : Math.round((all * matched) / Math.max(1, looked));
 }
@@ -435,20 +429,22 @@ async function show(context: Searching, verified: Verified): Promise<FoundFile> 
  */
 async function fillRanked(context: Searching, page: Page): Promise<void> {
   const cursor = readCursor(context.options.cursor, "ranked");
-  const hits = await findPathHits(context);
-  const tiers = await tiersOf(context, hits);
-  const all = tiers.reduce((sum, flags) => sum + countFlags(flags), 0) + hits.candidates.length;
-  const progress = { looked: 0, matched: 0, all };
+  const { hasUnread, unitsOf, units } = context;
+  const hits = await findPathHits(context, hasUnread ? await unitsOf("part") : units);
+  const tiers = new Tiers(context, { hits, within: await findPathsWithin(context) });
+  const progress = { looked: 0, matched: 0, all: await tiers.estimate() };
   const named = new Set(hits.candidates.map(({ file }) => nameOf(file)));
   let [tier, after, start] = [cursor?.tier ?? -1, cursor?.after ?? null, cursor as Start | null];
-  while (tier < tiers.length) {
+  while (tier <= TIERS.length) {
     checkTime(context);
-    const window = take(walkBlobs(tiers[Math.max(0, tier)] as BlobFlags, after), WINDOW);
-    const others = (await candidatesOf(context, window)).filter(({ file }) => !named.has(nameOf(file)));
+    const isByPath = tier === TIERS.length;
+    const window = isByPath ? [] : take(walkBlobs(await tiers.flags(Math.max(0, tier)), after), WINDOW);
+    const found = isByPath ? await tiers.otherPathHits() : await candidatesOf(context, window);
+    const others = found.filter(({ file }) => !named.has(nameOf(file)));
     const candidates = tier < 0 ? [...hits.candidates, ...others] : others;
     progress.looked += window.length + candidates.length - others.length;
     const isFull = await fillFromWindow(context, page, { candidates, tier, after, start, progress });
-    if (isFull) return estimate(page, progress, cursor !== null);
+    if (isFull) return estimate(page, progress, { isWhole: false });
     start = null;
     const last = window.at(-1);
     after = last ? placeOfBlob(last) : null;
@@ -457,7 +453,7 @@ async function fillRanked(context: Searching, page: Page): Promise<void> {
     page.next = { kind: "ranked", tier, after, group: 0, offset: 0 };
   }
   page.next = null;
-  estimate(page, progress, cursor !== null);
+  estimate(page, progress, { isWhole: cursor === null });
 }
 
 /** Where in a window a page begins. */
@@ -466,18 +462,51 @@ interface Start {
   offset: number;
 }
 
-/** The blobs of each tier that no tier before it has. */
-async function tiersOf(context: Searching, { broad }: PathHits): Promise<BlobFlags[]> {
-  const { query, leaves, unitsOf, allowed } = context;
-  const within = await findPathsWithin(context);
-  const none: ReadonlySet<Leaf> = new Set();
-  const tiers: BlobFlags[] = [];
-  for (const tier of TIERS) {
-    const isLast = tier === "anywhere";
-    const flags = flagBlobs(query, { leaves, units: unitsOf(tier), broad: isLast ? broad : none, allowed });
-    tiers.push(tiers.reduce(withoutFlags, within ? bothFlags(flags, within) : flags));
+/** The blobs of each tier that no tier before it has; worked out when they are asked for. */
+class Tiers {
+  readonly #context: Searching;
+  readonly #hits: PathHits;
+  readonly #within: BlobFlags | null;
+  readonly #known: BlobFlags[] = [];
+
+  constructor(context: Searching, { hits, within }: { hits: PathHits; within: BlobFlags | null }) {
+    this.#context = context;
+    this.#hits = hits;
+    this.#within = within;
   }
-  return tiers;
+
+  async flags(tier: number): Promise<BlobFlags> {
+    while (this.#known.length <= tier) {
+      const name = TIERS[this.#known.length] as Tier;
+      const flags = this.#flag(await this.#context.unitsOf(name), name === "anywhere");
+      this.#known.push(this.#known.reduce(withoutFlags, flags));
+    }
+    return this.#known[tier] as BlobFlags;
+  }
+
+  /** Files that are found by their paths alone, once the words that were not read before are. */
+  async otherPathHits(): Promise<Candidate[]> {
+    if (!this.#context.hasUnread) return [];
+    const units = await this.#context.unitsOf("anywhere");
+    const { candidates } = await findPathHits({ ...this.#context, units }, units);
+    return candidates.filter(
+      ({ blob }) => !blob || !this.#known.some((flags) => flags.get(blob.segment)?.[blob.blob]),
+    );
+  }
+
+  /** How many files there may be. */
+  async estimate(): Promise<number> {
+    const { units, unitsOf, hasUnread } = this.#context;
+    const flags = hasUnread ? this.#flag(await unitsOf("part"), false) : this.#flag(units, true);
+    return countFlags(flags) + this.#hits.candidates.length;
+  }
+
+  #flag(units: UnitsBySegment, isLast: boolean): BlobFlags {
+    const { query, leaves, allowed } = this.#context;
+    const broad: ReadonlySet<Leaf> = isLast ? this.#hits.broad : new Set();
+    const flags = flagBlobs(query, { leaves, units, broad, allowed });
+    return this.#within ? bothFlags(flags, this.#within) : flags;
+  }
 }
 
 function nameOf({ repository_id, path, path_base64 }: SearchedFile): string {
@@ -549,7 +578,7 @@ function wordsOfLeaves(leaves: Leaf[]): { word: string; leaf: number }[] {
 }
 
 /** Hits of one word beyond those tell no more of how it stands. */
-const HITS_SCORED = 50;
+const HITS_SCORED = 10;
 
 function scoreOf({ file, found }: Verified, words: { word: string; leaf: number }[]): number {
   const hits = words.map(({ word, leaf }) => ({

@@ -37,6 +37,8 @@ alter table repositories
   add column grams_through bigint not null default 0, -- all chunks up to this number are in segments
   add column path_lines int;                       -- lines of its chunks of paths; null: there are none yet
 
+create index repositories_unsearchable on repositories (id) where path_lines is null;
+
 -- A segment is never changed, only replaced by compaction. Its units are those of its parts, in their order.
 create table gram_segments (
   id bigint generated always as identity primary key,

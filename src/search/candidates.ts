@@ -189,7 +189,7 @@ export function intersect(a: Units, b: Units): Units {
 }
 
 /** The units that are in any. */
-function unite(all: Units[]): Units {
+export function unite(all: Units[]): Units {
   if (all.some((units) => units === null)) return null;
   const lists = all as Uint16Array[];
   if (lists.length === 1) return lists[0] as Uint16Array;

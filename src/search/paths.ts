@@ -5,9 +5,9 @@ import { conditionsOf, readChunks, readFilesAt, type SearchedFile } from "./file
 import { compilePattern } from "./match.ts";
 import type { Matcher } from "./matcher.ts";
 import { needOf, type Pattern } from "./pattern.ts";
-import { bothFlags, type Leaf, type UnitsBySegment } from "./plan.ts";
+import { commonBlobs, type Leaf, type UnitsBySegment } from "./plan.ts";
 import type { Query } from "./query.ts";
-import { type BlobFlags, findBlob, type Segment } from "./segments.ts";
+import { type BlobLists, findBlob, type Segment } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
 import { type Candidate, evaluate, unitNumbers } from "./verify.ts";
 
@@ -69,21 +69,22 @@ export async function findPathHits(search: PathSearch, places: UnitsBySegment): 
  * The blobs of the files whose paths a query asks for, whatever else it asks for; null where it does not, or where the
  * index does not narrow them down.
  */
-export async function findPathsWithin(search: PathSearch): Promise<BlobFlags | null> {
-  let within: BlobFlags | null = null;
+export async function findPathsWithin(search: PathSearch): Promise<BlobLists | null> {
+  let within: BlobLists | null = null;
   for (const { pattern } of pathsAskedFor(search.query)) {
     const paths = await findPaths(search, { kind: "regex", source: pattern.regex, case_sensitive: true });
     if (paths === null) continue;
-    const flags: BlobFlags = new Map(
-      search.segments.map((segment) => [segment, new Uint8Array(segment.blobs)]),
-    );
+    const blobs = new Map(search.segments.map((segment) => [segment, new Set<number>()]));
     const files = paths.length > 0 ? await readFilesAt(search.trx, search.viewer, { ...search, paths }) : [];
     for (const { repository_id, first } of files) {
       const place = first === null ? null : { repository: Number(repository_id), first };
       const blob = place && findBlob(search.segments, place);
-      if (blob) (flags.get(blob.segment) as Uint8Array)[blob.blob] = 1;
+      if (blob) blobs.get(blob.segment)?.add(blob.blob);
     }
-    within = within ? bothFlags(within, flags) : flags;
+    const lists: BlobLists = new Map(
+      blobs.entries().map(([segment, own]) => [segment, Uint16Array.from(own).sort()]),
+    );
+    within = within ? commonBlobs(within, lists) : lists;
   }
   return within;
 }

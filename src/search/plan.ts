@@ -1,5 +1,6 @@
 import {
   chooseKeys,
+  intersect,
   isWide,
   type KeyNeed,
   keysOfIdentifier,
@@ -7,11 +8,12 @@ import {
   type Postings,
   readPostings,
   type Units,
+  unite,
   unitsFor,
 } from "./candidates.ts";
 import { needOf, type Pattern } from "./pattern.ts";
 import type { Query } from "./query.ts";
-import type { BlobFlags, Segment } from "./segments.ts";
+import type { BlobLists, Segment } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
 
 /** A text that a query asks for. */
@@ -108,7 +110,7 @@ function standingNeed({ query, pattern, isShown }: Leaf, parts: boolean): KeyNee
   return isWord ? keysOfIdentifier(pattern.text, { parts }) : null;
 }
 
-interface FlagOptions {
+interface ListOptions {
   leaves: Leaf[];
   units: Map<Segment, Units[]>;
   /** Leaves that may also be true of any blob, by its path. */
@@ -117,75 +119,68 @@ interface FlagOptions {
   allowed: ReadonlySet<string> | null;
 }
 
-/**
- * The blobs of contents that may be what a query asks for.
- */
-export function flagBlobs(query: Query, { leaves, units, broad, allowed }: FlagOptions): BlobFlags {
-  const flags: BlobFlags = new Map();
+/** The blobs of contents that may be what a query asks for. */
+export function listBlobs(query: Query, { leaves, units, broad, allowed }: ListOptions): BlobLists {
+  const lists: BlobLists = new Map();
   for (const [segment, ofLeaves] of units) {
-    const own = flagsOf(query, (leaf) => {
+    const own = blobsOf(query, (leaf) => {
       const i = leaves.findIndex(({ query: of }) => of === leaf);
       const found = broad.has(leaves[i] as Leaf) ? null : (ofLeaves[i] as Units);
-      return found === null ? null : flagUnits(segment, found);
+      return found && blobsOfUnits(segment, found);
     });
     const isAllowed = segment.repositories.map((id) => !allowed || allowed.has(id));
-    const contents = own ?? new Uint8Array(segment.blobs).fill(1);
-    for (let blob = 0; blob < segment.blobs; blob += 1) {
-      if (segment.blobIsPaths[blob] || !isAllowed[segment.blobRepository[blob] as number]) contents[blob] = 0;
-    }
-    flags.set(segment, contents);
+    const all = own ?? Uint16Array.from({ length: segment.blobs }, (_, blob) => blob);
+    lists.set(
+      segment,
+      all.filter((blob) => !segment.blobIsPaths[blob] && isAllowed[segment.blobRepository[blob] as number]),
+    );
   }
-  return flags;
+  return lists;
 }
 
-function flagUnits(segment: Segment, units: Uint16Array): Uint8Array {
-  const flags = new Uint8Array(segment.blobs);
-  for (const unit of units) flags[segment.unitBlob[unit] as number] = 1;
-  return flags;
+function blobsOfUnits({ unitBlob }: Segment, units: Uint16Array): Uint16Array {
+  const blobs = new Uint16Array(units.length);
+  let length = 0;
+  for (const unit of units) {
+    const blob = unitBlob[unit] as number;
+    if (length > 0 && blobs[length - 1] === blob) continue;
+    blobs[length] = blob;
+    length += 1;
+  }
+  return blobs.subarray(0, length);
 }
 
-/** Which blobs may satisfy a query, null for all of them; `leafFlags` says so of a text. */
-function flagsOf(query: Query, leafFlags: (leaf: Query) => Uint8Array | null): Uint8Array | null {
-  if (query.kind === "text") return leafFlags(query);
+/** Which blobs may satisfy a query, null for all of them; `leafBlobs` says so of a text. */
+function blobsOf(query: Query, leafBlobs: (leaf: Query) => Uint16Array | null): Uint16Array | null {
+  if (query.kind === "text") return leafBlobs(query);
   if (query.kind === "and") {
-    return query.of.reduce<Uint8Array | null>((all, of) => {
-      const flags = flagsOf(of, leafFlags);
-      return all && flags ? and(all, flags) : (all ?? flags);
-    }, null);
+    return query.of.reduce<Uint16Array | null>((all, of) => intersect(all, blobsOf(of, leafBlobs)), null);
   }
-  if (query.kind === "or") {
-    const all = query.of.map((of) => flagsOf(of, leafFlags));
-    if (all.some((flags) => flags === null)) return null;
-    return (all as Uint8Array[]).reduce((any, flags) => any.map((flag, i) => flag | (flags[i] as number)));
-  }
+  if (query.kind === "or") return unite(query.of.map((of) => blobsOf(of, leafBlobs)));
   return null; // what the index cannot tell
 }
 
-function and(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length);
-  for (let i = 0; i < a.length; i += 1) both[i] = (a[i] as number) & (b[i] as number);
-  return both;
+/** The blobs that are in both. */
+export function commonBlobs(a: BlobLists, b: BlobLists): BlobLists {
+  const none = new Uint16Array(0);
+  return new Map([...a].map(([segment, own]) => [segment, intersect(own, b.get(segment) ?? none) ?? none]));
 }
 
-/** The blobs that are flagged in both. */
-export function bothFlags(a: BlobFlags, b: BlobFlags): BlobFlags {
+/** Takes away the blobs that are in `without`. */
+export function withoutBlobs(lists: BlobLists, without: BlobLists): BlobLists {
   return new Map(
-    [...a].map(([segment, own]) => [segment, and(own, b.get(segment) ?? new Uint8Array(segment.blobs))]),
-  );
-}
-
-/** Takes away the blobs that are flagged in `without`. */
-export function withoutFlags(flags: BlobFlags, without: BlobFlags): BlobFlags {
-  return new Map(
-    [...flags].map(([segment, own]) => {
-      const gone = without.get(segment);
-      return [segment, gone ? own.map((flag, i) => (gone[i] ? 0 : flag)) : own];
+    [...lists].map(([segment, own]) => {
+      const gone = without.get(segment) ?? new Uint16Array(0);
+      let at = 0;
+      const left = own.filter((blob) => {
+        while (at < gone.length && (gone[at] as number) < blob) at += 1;
+        return gone[at] !== blob;
+      });
+      return [segment, left];
     }),
   );
 }
 
-export function countFlags(flags: BlobFlags): number {
-  let count = 0;
-  for (const own of flags.values()) for (const flag of own) count += flag;
-  return count;
+export function countBlobs(lists: BlobLists): number {
+  return lists.values().reduce((sum, { length }) => sum + length, 0);
 }

@@ -13,22 +13,22 @@ import {
 import { Matcher, TimedOut } from "./matcher.ts";
 import { findPathHits, findPathsWithin, type PathHits } from "./paths.ts";
 import {
-  bothFlags,
   type Candidates,
-  countFlags,
-  flagBlobs,
+  commonBlobs,
+  countBlobs,
   type Leaf,
   leavesOf,
+  listBlobs,
   readCandidates,
   TIERS,
   type Tier,
   type UnitsBySegment,
-  withoutFlags,
+  withoutBlobs,
 } from "./plan.ts";
 import type { ParsedQuery, Query } from "./query.ts";
 import { scorePath, scoreText, sinkOf } from "./rank.ts";
 import {
-  type BlobFlags,
+  type BlobLists,
   comparePlaces,
   type Place,
   placeOf,
@@ -39,7 +39,15 @@ import {
 } from "./segments.ts";
 import { type FoundLine, linesOfFile } from "./snippet.ts";
 import type { Snapshot } from "./statement.ts";
-import { type Candidate, keyOf, unitNumbers, type Verification, type Verified, verify } from "./verify.ts";
+import {
+  type Candidate,
+  keyOf,
+  lineOf,
+  unitNumbers,
+  type Verification,
+  type Verified,
+  verify,
+} from "./verify.ts";
 
 /** A search answers with what it has after so long. */
 const TIME_BOX_MS = 2_000;
@@ -328,11 +336,11 @@ function firstOf({ segment, blob }: SegmentBlob): number {
 async function fillInOrder(context: Searching, page: Page): Promise<void> {
   const { query, leaves, units, allowed, options } = context;
   const cursor = readCursor(options.cursor, "blob");
-  const flags = await withinPaths(context, flagBlobs(query, { leaves, units, broad: new Set(), allowed }));
+  const lists = await withinPaths(context, listBlobs(query, { leaves, units, broad: new Set(), allowed }));
   // The blob of the last file is looked at again, since it may be that of other files too.
   const after = cursor && (cursor.path === null ? cursor.place : before(cursor.place));
-  const blobs = walkBlobs(flags, after);
-  const progress = { looked: 0, matched: 0, all: countFlags(flags) };
+  const blobs = walkBlobs(lists, after);
+  const progress = { looked: 0, matched: 0, all: countBlobs(lists) };
   let size = FIRST_BATCH;
   for (;;) {
     checkTime(context);
@@ -382,9 +390,9 @@ function lastKey(group: Candidate[]): string | null {
 }
 
 /** Leaves the blobs of files whose paths the query asks for, where the index knows which these are. */
-async function withinPaths(context: Searching, flags: BlobFlags): Promise<BlobFlags> {
+async function withinPaths(context: Searching, lists: BlobLists): Promise<BlobLists> {
   const within = await findPathsWithin(context);
-  return within ? bothFlags(flags, within) : flags;
+  return within ? commonBlobs(lists, within) : lists;
 }
 
 function before({ repository, first }: Place): Place {
@@ -438,7 +446,7 @@ async function fillRanked(context: Searching, page: Page): Promise<void> {
   while (tier <= TIERS.length) {
     checkTime(context);
     const isByPath = tier === TIERS.length;
-    const window = isByPath ? [] : take(walkBlobs(await tiers.flags(Math.max(0, tier)), after), WINDOW);
+    const window = isByPath ? [] : take(walkBlobs(await tiers.blobs(Math.max(0, tier)), after), WINDOW);
     const found = isByPath ? await tiers.otherPathHits() : await candidatesOf(context, window);
     const others = found.filter(({ file }) => !named.has(nameOf(file)));
     const candidates = tier < 0 ? [...hits.candidates, ...others] : others;
@@ -466,22 +474,22 @@ interface Start {
 class Tiers {
   readonly #context: Searching;
   readonly #hits: PathHits;
-  readonly #within: BlobFlags | null;
-  readonly #known: BlobFlags[] = [];
+  readonly #within: BlobLists | null;
+  readonly #known: BlobLists[] = [];
 
-  constructor(context: Searching, { hits, within }: { hits: PathHits; within: BlobFlags | null }) {
+  constructor(context: Searching, { hits, within }: { hits: PathHits; within: BlobLists | null }) {
     this.#context = context;
     this.#hits = hits;
     this.#within = within;
   }
 
-  async flags(tier: number): Promise<BlobFlags> {
+  async blobs(tier: number): Promise<BlobLists> {
     while (this.#known.length <= tier) {
       const name = TIERS[this.#known.length] as Tier;
-      const flags = this.#flag(await this.#context.unitsOf(name), name === "anywhere");
-      this.#known.push(this.#known.reduce(withoutFlags, flags));
+      const lists = this.#list(await this.#context.unitsOf(name), name === "anywhere");
+      this.#known.push(this.#known.reduce(withoutBlobs, lists));
     }
-    return this.#known[tier] as BlobFlags;
+    return this.#known[tier] as BlobLists;
   }
 
   /** Files that are found by their paths alone, once the words that were not read before are. */
@@ -490,22 +498,22 @@ class Tiers {
     const units = await this.#context.unitsOf("anywhere");
     const { candidates } = await findPathHits({ ...this.#context, units }, units);
     return candidates.filter(
-      ({ blob }) => !blob || !this.#known.some((flags) => flags.get(blob.segment)?.[blob.blob]),
+      ({ blob }) => !blob || !this.#known.some((lists) => lists.get(blob.segment)?.includes(blob.blob)),
     );
   }
 
   /** How many files there may be. */
   async estimate(): Promise<number> {
     const { units, unitsOf, hasUnread } = this.#context;
-    const flags = hasUnread ? this.#flag(await unitsOf("part"), false) : this.#flag(units, true);
-    return countFlags(flags) + this.#hits.candidates.length;
+    const lists = hasUnread ? this.#list(await unitsOf("part"), false) : this.#list(units, true);
+    return countBlobs(lists) + this.#hits.candidates.length;
   }
 
-  #flag(units: UnitsBySegment, isLast: boolean): BlobFlags {
+  #list(units: UnitsBySegment, isLast: boolean): BlobLists {
     const { query, leaves, allowed } = this.#context;
     const broad: ReadonlySet<Leaf> = isLast ? this.#hits.broad : new Set();
-    const flags = flagBlobs(query, { leaves, units, broad, allowed });
-    return this.#within ? bothFlags(flags, this.#within) : flags;
+    const lists = listBlobs(query, { leaves, units, broad, allowed });
+    return this.#within ? commonBlobs(lists, this.#within) : lists;
   }
 }
 
@@ -586,7 +594,7 @@ function scoreOf({ file, found }: Verified, words: { word: string; leaf: number 
     found: (found[leaf] ?? []).slice(0, HITS_SCORED).flatMap(({ unit, index, ranges }) =>
       ranges.map(([start, end]) => ({
         line: unit.start_line + index,
-        text: unit.lines[index] ?? "",
+        text: lineOf(unit.text, index) ?? "",
         start,
         end,
       })),

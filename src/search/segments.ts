@@ -116,14 +116,14 @@ export function repositoryOf({ segment, blob }: SegmentBlob): string {
   return segment.repositories[segment.blobRepository[blob] as number] as string;
 }
 
-/** Some blobs of each segment, as 1 among the flags of all. */
-export type BlobFlags = Map<Segment, Uint8Array>;
+/** Some blobs of each segment, by their numbers in ascending order. */
+export type BlobLists = Map<Segment, Uint16Array>;
 
-/** The flagged blobs of all segments that come after a place, in order. */
-export function* walkBlobs(flags: BlobFlags, after: Place | null): Generator<SegmentBlob> {
-  const heads = [...flags].flatMap(([segment, flagged]) => {
-    const blob = flagged.indexOf(1, after ? firstAfter(segment, after) : 0);
-    return blob === -1 ? [] : [{ segment, flagged, blob, place: placeOf(segment, blob) }];
+/** The blobs of all segments that come after a place, in order. */
+export function* walkBlobs(lists: BlobLists, after: Place | null): Generator<SegmentBlob> {
+  const heads = [...lists].flatMap(([segment, list]) => {
+    const at = after ? firstFrom(list, firstAfter(segment, after)) : 0;
+    return at < list.length ? [{ segment, list, at, place: placeOf(segment, list[at] as number) }] : [];
   });
   while (heads.length > 0) {
     let least = 0;
@@ -131,11 +131,22 @@ export function* walkBlobs(flags: BlobFlags, after: Place | null): Generator<Seg
       if (comparePlaces(heads[i]?.place as Place, heads[least]?.place as Place) < 0) least = i;
     }
     const head = heads[least] as (typeof heads)[number];
-    yield { segment: head.segment, blob: head.blob };
-    head.blob = head.flagged.indexOf(1, head.blob + 1);
-    if (head.blob === -1) heads.splice(least, 1);
-    else head.place = placeOf(head.segment, head.blob);
+    yield { segment: head.segment, blob: head.list[head.at] as number };
+    head.at += 1;
+    if (head.at === head.list.length) heads.splice(least, 1);
+    else head.place = placeOf(head.segment, head.list[head.at] as number);
   }
+}
+
+/** The place of the first number that is not below `least`. */
+export function firstFrom(list: Uint16Array, least: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((list[middle] as number) < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The first blob of a segment after a place. */

@@ -2,7 +2,7 @@ import { readChunks } from "./files.ts";
 import type { Leaf } from "./plan.ts";
 import { repositoryOf } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
-import { type Found, linesOf, mergeRanges, type TextUnit, type Verified } from "./verify.ts";
+import { type Found, lineOf, mergeRanges, type TextUnit, type Verified } from "./verify.ts";
 
 /** A longer line is cut for showing, around what was found first. */
 const SHOWN_COLUMNS = 1_000;
@@ -48,7 +48,7 @@ export async function linesOfFile(
   }
   for (const number of shown) {
     const { unit, index, ranges } = byNumber.get(number) as Found;
-    lines.set(number, showLine(number, unit.lines[index] ?? "", mergeRanges(ranges)));
+    lines.set(number, showLine(number, lineOf(unit.text, index) ?? "", mergeRanges(ranges)));
   }
   return {
     lines: [...lines.values()].sort((a, b) => a.number - b.number),
@@ -86,7 +86,7 @@ async function readAround(
   for (const number of shown) {
     const { unit, index } = byNumber.get(number) as Found;
     if (index < context) missing.add(unit.first - 1);
-    if (index + context >= unit.lines.length) missing.add(unit.end);
+    if (lineOf(unit.text, index + context) === null) missing.add(unit.end);
   }
   for (const unit of units) for (let id = unit.first; id < unit.end; id += 1) missing.delete(id);
   const shas = new Set([...units].map(({ sha }) => sha));
@@ -96,16 +96,13 @@ async function readAround(
   );
   // A neighbour by number may be of another text, or a piece of a very long line: that is left out.
   const near = chunks.filter(({ sha, start_column }) => shas.has(sha) && start_column === 0);
-  return [
-    ...units,
-    ...near.map(({ id, text, ...place }) => ({ ...place, first: id, end: id + 1, lines: linesOf(text) })),
-  ];
+  return [...units, ...near.map(({ id, ...chunk }) => ({ ...chunk, first: id, end: id + 1 }))];
 }
 
 function lineAt(units: TextUnit[], number: number): string | null {
-  for (const { start_line, lines } of units) {
-    const line = lines[number - start_line];
-    if (line !== undefined && number >= start_line) return line;
+  for (const { start_line, text } of units) {
+    const line = lineOf(text, number - start_line);
+    if (line !== null) return line;
   }
   return null;
 }

@@ -5,7 +5,7 @@ import { type CompiledPattern, compilePattern } from "./match.ts";
 import type { Matcher } from "./matcher.ts";
 import type { Leaf } from "./plan.ts";
 import type { Query } from "./query.ts";
-import { repositoryOf, type Segment, type SegmentBlob } from "./segments.ts";
+import { firstFrom, repositoryOf, type Segment, type SegmentBlob } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
 
 /** Lines that are looked for in one unit at most; one that has more is hardly read by a person. */
@@ -25,7 +25,7 @@ export interface TextUnit {
   start_line: number;
   /** Of its blob. */
   sha: string | null;
-  lines: string[];
+  text: string;
 }
 
 /** Where one leaf was found: a line and the columns in it. */
@@ -64,14 +64,14 @@ export async function verify(candidates: Candidate[], context: Verification): Pr
     patterns,
     { deadline, limit: LINES_OF_UNIT, ...(signal && { signal }) },
   );
-  const foundIn = new Map(all.map(({ unit }, i) => [unit, matched[i] ?? []]));
+  const foundIn = new Map(all.map((unit, i) => [unit, matched[i] ?? []]));
   const paths = leaves.map(({ query, pattern }) =>
     query.scope === "anywhere" ? compilePattern(pattern) : null,
   );
   return candidates.flatMap((candidate) => {
     const units = candidate.blob ? (texts.get(keyOf(candidate.blob)) ?? []) : [];
     const found = leaves.map((_, leaf) =>
-      units.flatMap(({ unit }) =>
+      units.flatMap((unit) =>
         (foundIn.get(unit)?.[leaf] ?? []).map(({ line, ranges }) => ({ unit, index: line, ranges })),
       ),
     );
@@ -137,22 +137,11 @@ export function unitNumbers({ segment, blob }: SegmentBlob, units: Map<Segment, 
   return [...numbers].sort((a, b) => a - b);
 }
 
-/** The place of the first number that is not below `least`. */
-export function firstFrom(list: Uint16Array, least: number): number {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((list[middle] as number) < least) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
 /** The texts of the units that may hold something, by blob. */
 async function readUnits(
   { units, ...snapshot }: Verification,
   blobs: SegmentBlob[],
-): Promise<Map<string, { unit: TextUnit; text: string }[]>> {
+): Promise<Map<string, TextUnit[]>> {
   const wanted = blobs.map((blob) => ({ blob, numbers: unitNumbers(blob, units) }));
   const chunks = await readChunks(
     snapshot,
@@ -172,7 +161,7 @@ async function readUnits(
         if (!piece || pieces.length < ids.length) return []; // deleted since
         const text = textOfUnit(pieces);
         const [first, end] = [ids[0] as number, (ids.at(-1) as number) + 1];
-        return [{ unit: unitOf(text, { first, end, start_line: piece.start_line, sha: piece.sha }), text }];
+        return [{ first, end, start_line: piece.start_line, sha: piece.sha, text }];
       });
       return [keyOf(blob), texts];
     }),
@@ -183,21 +172,15 @@ function chunksOf({ unitFirst, unitChunks }: Segment, unit: number): number[] {
   return Array.from({ length: unitChunks[unit] as number }, (_, i) => (unitFirst[unit] as number) + i);
 }
 
-/** Splits its text into lines only when they are asked for: most units hold nothing that is shown. */
-function unitOf(text: string, place: Omit<TextUnit, "lines">): TextUnit {
-  let lines: string[] | undefined;
-  return {
-    ...place,
-    get lines() {
-      lines ??= linesOf(text);
-      return lines;
-    },
-  };
-}
-
-/** The lines of a text, without the carriage returns at their ends. */
-export function linesOf(text: string): string[] {
-  const lines = text.split("\n").map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line));
-  if (text.endsWith("\n")) lines.pop();
-  return lines;
+/** A line of a text, by its place from 0 and without its end; null where the text has no such line. */
+export function lineOf(text: string, index: number): string | null {
+  let start = 0;
+  for (let line = 0; line < index; line += 1) {
+    start = text.indexOf("\n", start) + 1;
+    if (start === 0) return null;
+  }
+  if (index < 0 || start === text.length) return null;
+  const newline = text.indexOf("\n", start);
+  const end = newline < 0 ? text.length : newline;
+  return text.slice(start, end > start && text[end - 1] === "\r" ? end - 1 : end);
 }

@@ -59,6 +59,11 @@ const MIN_SECRET_LENGTH = 16;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
+/** Where GitHub's pages are, of its API's address; null: github.com. */
+export function webUrlOf(githubUrl: string | null): string {
+  return githubUrl ? new URL(githubUrl).origin : "https://github.com";
+}
+
 export function isLoopback(host: string): boolean {
   return LOOPBACK.has(host);
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { availableParallelism, hostname } from "node:os";
 import type { Logger } from "pino";
-import { type Config, loadApiToken } from "./config.ts";
+import { type Config, loadApiToken, webUrlOf } from "./config.ts";
 import { type Connection, connect, transaction } from "./database/connect.ts";
 import { startEmbedded } from "./database/embedded.ts";
 import { Housekeeping } from "./database/housekeeping.ts";
@@ -30,6 +30,7 @@ import { createReportLoop } from "./runs/reporter.ts";
 import { deleteOldRefusals, deleteOldRuns } from "./runs/retention.ts";
 import { Worker } from "./runs/worker.ts";
 import { Parser } from "./scan/parser.ts";
+import { createSearchEngine, type SearchEngine } from "./search/search.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
 const RETRY_BASE_MS = 1_000;
@@ -96,8 +97,13 @@ async function startParts(
     log,
   );
   const changes = new RunChanges(connection);
-  const server = await listen(config, { connection, changes, log }).catch(async (error: unknown) => {
+  const engine = createSearchEngine(connection);
+  const closeReaders = async () => {
     await changes.close();
+    await engine.close();
+  };
+  const server = await listen(config, { connection, changes, engine, log }).catch(async (error: unknown) => {
+    await closeReaders();
     throw error;
   });
   const publicUrl = config.publicUrl ?? server.url;
@@ -110,7 +116,7 @@ async function startParts(
   return {
     url: server.url,
     async close() {
-      await changes.close();
+      await closeReaders();
       await server.close();
       await Promise.all(loops.map((loop) => loop.stop()));
       await parser.close();
@@ -181,12 +187,14 @@ function createHousekeeping(
 
 async function listen(
   config: Config,
-  { connection, changes, log }: { connection: Connection; changes: RunChanges; log: Logger },
+  { engine, ...parts }: { connection: Connection; changes: RunChanges; engine: SearchEngine; log: Logger },
 ): Promise<RunningServer> {
+  const { connection, log } = parts;
   const access = chooseAccess(config);
+  const search = { engine, githubWebUrl: webUrlOf(config.githubUrl) };
   return await startServer({
     webhooks: createWebhookRoute({ connection, secrets: [...config.webhookSecrets], log }),
-    http: createHttpApp({ connection, access, changes, log }),
+    http: createHttpApp({ ...parts, access, search }),
     host: config.host,
     port: config.port,
   });

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { ProbotOctokit } from "probot";
 import { parse } from "yaml";
+import { webUrlOf } from "../config.ts";
 import type { Asked, Exchange, Registrar, StoredCredentials } from "../credentials.ts";
 import { boundedFetch } from "./bounded-fetch.ts";
 import { bounded } from "./client.ts";
@@ -16,7 +17,7 @@ const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
  * https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
  */
 export function createRegistrar(githubUrl: string | null): Registrar {
-  const site = githubUrl ? new URL(githubUrl).origin : "https://github.com";
+  const site = webUrlOf(githubUrl);
   return {
     site,
     privateNetwork: githubUrl !== null,

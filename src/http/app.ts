@@ -8,6 +8,7 @@ import { isMigrated } from "../database/migrate.ts";
 import { type AccessOptions, requireAccess } from "./access.ts";
 import { createRepositoryRoutes } from "./api/repositories.ts";
 import { createRunRoutes } from "./api/runs.ts";
+import { createSearchRoutes, type SearchAccess } from "./api/search.ts";
 import { problemPage } from "./pages/problem.ts";
 import { createPageRoutes, createStaticRoutes } from "./pages/routes.ts";
 import { notFound, Problem, sendProblem } from "./problem.ts";
@@ -17,11 +18,12 @@ export interface HttpOptions {
   connection: Connection;
   access: AccessOptions;
   changes: RunChanges;
+  search: SearchAccess;
   log: Logger;
 }
 
 /** The API, the pages and the two probes. */
-export function createHttpApp({ connection, access, changes, log }: HttpOptions): Hono {
+export function createHttpApp({ connection, access, changes, search, log }: HttpOptions): Hono {
   const app = new Hono();
   app.use(secureHeaders({ contentSecurityPolicy: CONTENT_SECURITY_POLICY, referrerPolicy: "same-origin" }));
   app.get("/healthz", (c) => c.json({ status: "ok" }));
@@ -39,6 +41,7 @@ export function createHttpApp({ connection, access, changes, log }: HttpOptions)
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
   });
   app.route("/api/v1/repositories", createRepositoryRoutes(connection));
+  app.route("/api/v1/search", createSearchRoutes(search));
   app.route("/api/v1/runs", createRunRoutes(connection, changes));
   app.route("/", createPageRoutes(connection));
   app.notFound((c) => answer(c, notFound("address")));

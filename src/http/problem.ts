@@ -7,16 +7,19 @@ export class Problem extends Error {
   readonly status: ContentfulStatusCode;
   readonly title: string;
   readonly headers: Record<string, string>;
+  /** Members beside those of RFC 9457. */
+  readonly more: Record<string, unknown>;
 
   constructor(
     status: ContentfulStatusCode,
     title: string,
-    options: { detail?: string; headers?: Record<string, string> } = {},
+    options: { detail?: string; headers?: Record<string, string>; more?: Record<string, unknown> } = {},
   ) {
     super(options.detail ?? title);
     this.status = status;
     this.title = title;
     this.headers = options.headers ?? {};
+    this.more = options.more ?? {};
   }
 }
 
@@ -28,8 +31,8 @@ export function badRequest(detail: string): Problem {
   return new Problem(400, "Bad request", { detail });
 }
 
-export function sendProblem(c: Context, { status, title, message, headers }: Problem): Response {
-  return c.body(JSON.stringify({ type: "about:blank", title, status, detail: message }), status, {
+export function sendProblem(c: Context, { status, title, message, headers, more }: Problem): Response {
+  return c.body(JSON.stringify({ type: "about:blank", title, status, detail: message, ...more }), status, {
     "content-type": "application/problem+json",
     ...headers,
   });

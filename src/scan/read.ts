@@ -75,29 +75,48 @@ export interface FileContent {
   commit: string;
   sha: string;
   state: FileState;
+  language: string | null;
   reason: string | null;
   encoding: string | null;
   total_lines: number;
   text: string;
 }
 
-/** A file's text at the indexed commit, from one snapshot; null where there is no such file for the viewer. */
+/** Lines of a text, from 1, both included. */
+export interface LineRange {
+  start: number;
+  end: number;
+}
+
+/**
+ * A file's text at the indexed commit, from one snapshot; null where there is no such file for the viewer. With `lines`
+ * only those, as far as there are any: no more is read than the chunks that hold them.
+ */
 export async function readFile(
   db: Kysely<Tables>,
   viewer: Viewer,
-  options: { repository_id: string; path: string | null; path_base64: string | null },
+  options: {
+    repository_id: string;
+    path: string | null;
+    path_base64: string | null;
+    lines?: LineRange | null;
+  },
 ): Promise<FileContent | null> {
+  const lines = options.lines ?? null;
   const byName = options.path_base64
     ? sql`files.path_bytes = ${Buffer.from(options.path_base64, "base64")}`
     : sql`md5(files.path) = md5(${options.path}) and files.path = ${options.path} and files.path_bytes is null`;
-  const { rows } = await sql<
-    Omit<FileContent, "text"> & { chunks: Pick<Chunk, "start_column" | "text">[] | null }
-  >`
+  const own = sql`repository_id = files.repository_id
+    and id between blobs.first_chunk and blobs.first_chunk + blobs.chunk_count - 1`;
+  const range = lines
+    ? sql`and start_line <= ${lines.end}
+        and start_line >= (select max(start_line) from chunks where ${own} and start_line <= ${lines.start})`
+    : sql``;
+  const { rows } = await sql<Omit<FileContent, "text"> & { chunks: StoredPiece[] | null }>`
     select files.path, repositories.indexed_commit as commit, encode(files.sha, 'hex') as sha, files.state,
-      files.reason, blobs.encoding, coalesce(blobs.line_count, 0) as total_lines,
-      (select json_agg(json_build_object('start_column', start_column, 'text', text) order by id)
-        from chunks where chunks.repository_id = files.repository_id
-          and id between blobs.first_chunk and blobs.first_chunk + blobs.chunk_count - 1) as chunks
+      files.language, files.reason, blobs.encoding, coalesce(blobs.line_count, 0) as total_lines,
+      (select json_agg(json_build_object('start_line', start_line, 'start_column', start_column, 'text', text) order by id)
+        from chunks where ${own} ${range}) as chunks
     from files
     join repositories on repositories.id = files.repository_id
     left join blobs on blobs.repository_id = files.repository_id and blobs.sha = files.sha
@@ -105,5 +124,23 @@ export async function readFile(
   const row = rows[0];
   if (!row) return null;
   const { chunks, ...file } = row;
-  return { ...file, text: joinChunks(chunks ?? []) };
+  const text = joinChunks(chunks ?? []);
+  return { ...file, text: lines ? sliceLines(text, lines, chunks?.[0]?.start_line ?? 1) : text };
+}
+
+type StoredPiece = Pick<Chunk, "start_line" | "start_column" | "text">;
+
+/** The lines of a text that begins with line `first`, with their ends. */
+function sliceLines(text: string, { start, end }: LineRange, first: number): string {
+  let at = 0;
+  for (let line = first; line < start && at < text.length; line += 1) at = afterLine(text, at);
+  let to = at;
+  for (let line = Math.max(start, first); line <= end && to < text.length; line += 1)
+    to = afterLine(text, to);
+  return text.slice(at, to);
+}
+
+function afterLine(text: string, at: number): number {
+  const newline = text.indexOf("\n", at);
+  return newline < 0 ? text.length : newline + 1;
 }

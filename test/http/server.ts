@@ -5,6 +5,7 @@ import type { AccessOptions } from "../../src/http/access.ts";
 import { createHttpApp } from "../../src/http/app.ts";
 import { RunChanges } from "../../src/http/run-changes.ts";
 import { createLogger } from "../../src/log.ts";
+import { createSearchEngine } from "../../src/search/search.ts";
 import { startServer } from "../../src/server.ts";
 import type { Database } from "../support/database.ts";
 import { API_TOKEN, api } from "../support/repodex.ts";
@@ -35,15 +36,20 @@ export async function serve(
 ): Promise<HttpServer> {
   const { access = { kind: "token", token: API_TOKEN }, log = createLogger("silent") } = options;
   const changes = new RunChanges(connection);
+  const engine = createSearchEngine(connection);
+  const search = { engine, githubWebUrl: "https://github.com" };
   const running = await startServer({
     webhooks: new Hono(),
-    http: createHttpApp({ connection, access, changes, log }),
+    http: createHttpApp({ connection, access, changes, search, log }),
     host: "127.0.0.1",
     port: 0,
   });
   let closed: Promise<void> | undefined;
   const close = () => {
-    closed ??= changes.close().then(() => running.close());
+    closed ??= changes
+      .close()
+      .then(() => engine.close())
+      .then(() => running.close());
     return closed;
   };
   onTestFinished(close);

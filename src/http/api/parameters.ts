@@ -15,13 +15,22 @@ export function idParameter(c: Context, name: string): string {
 }
 
 export function limitParameter(c: Context): number {
-  const text = c.req.query("limit");
-  if (text === undefined) return DEFAULT_LIMIT;
-  const limit = Number(text);
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
-    throw badRequest(`limit must be a whole number from 1 to ${MAX_LIMIT}.`);
+  return numberParameter(c, "limit", { least: 1, most: MAX_LIMIT }) ?? DEFAULT_LIMIT;
+}
+
+/** A whole number within bounds, or null where it is not given. */
+export function numberParameter(
+  c: Context,
+  name: string,
+  { least, most }: { least: number; most: number },
+): number | null {
+  const text = c.req.query(name);
+  if (text === undefined) return null;
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < least || number > most) {
+    throw badRequest(`${name} must be a whole number from ${least} to ${most}.`);
   }
-  return limit;
+  return number;
 }
 
 /** A query parameter's text, or null; PostgreSQL takes no NUL. */

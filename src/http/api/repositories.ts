@@ -3,7 +3,7 @@ import { type Connection, transaction } from "../../database/connect.ts";
 import { listRepositories, REPOSITORY_STATES, readRepository } from "../../installations/read.ts";
 import { listActiveRuns, listRuns, readRun, readStatus } from "../../runs/read.ts";
 import { requestRescan } from "../../runs/rescan.ts";
-import { type FilePosition, listFiles, readFile } from "../../scan/read.ts";
+import { type FilePosition, type LineRange, listFiles, readFile } from "../../scan/read.ts";
 import { badRequest, notFound, Problem } from "../problem.ts";
 import {
   globParameter,
@@ -11,6 +11,7 @@ import {
   isBase64,
   isId,
   limitParameter,
+  numberParameter,
   oneOf,
   page,
   readCursor,
@@ -82,15 +83,21 @@ export function createRepositoryRoutes(connection: Connection): Hono {
     const pathBase64 = textParameter(c, "path_base64");
     if ((path === null) === (pathBase64 === null)) throw badRequest("Give either path or path_base64.");
     if (pathBase64 !== null && !isBase64(pathBase64)) throw badRequest("path_base64 must be base64.");
-    const file = await readFile(db, c.var.viewer, { repository_id: id, path, path_base64: pathBase64 });
+    const lines = linesParameter(c);
+    const name = { repository_id: id, path, path_base64: pathBase64 };
+    const file = await readFile(db, c.var.viewer, { ...name, lines });
     if (!file) throw notFound("file in the indexed commit");
     if (file.state !== "indexed") {
       throw new Problem(422, "Not indexed", {
         detail: `${file.path} is not indexed: ${file.reason ?? `${file.state}.`}`,
       });
     }
-    const { text, state: _, reason: __, ...rest } = file;
-    return c.json({ ...rest, start_line: 1, end_line: file.total_lines, content: text });
+    const { text, state: _, reason: __, language: ___, ...rest } = file;
+    const { start, end } = lines ?? { start: 1, end: file.total_lines };
+    if (start > Math.max(1, file.total_lines)) {
+      throw badRequest(`start_line must be a line of the file, which has ${file.total_lines}.`);
+    }
+    return c.json({ ...rest, start_line: start, end_line: Math.min(end, file.total_lines), content: text });
   });
 
   routes.post("/:id/rescan", async (c) => {
@@ -146,6 +153,19 @@ function isFilePosition(value: unknown): value is FilePosition {
 }
 
 /** No body means an incremental scan. */
+const MAX_LINE = 2_147_483_647;
+
+/** The lines that are asked for, or null for all; the file may end before. */
+function linesParameter(c: Context): LineRange | null {
+  const bounds = { least: 1, most: MAX_LINE };
+  const start = numberParameter(c, "start_line", bounds);
+  const end = numberParameter(c, "end_line", bounds);
+  if (start === null && end === null) return null;
+  const lines = { start: start ?? 1, end: end ?? MAX_LINE };
+  if (lines.start > lines.end) throw badRequest("start_line must not be above end_line.");
+  return lines;
+}
+
 async function readMode(c: Context): Promise<"incremental" | "full"> {
   const text = await c.req.text();
   if (text.trim() === "") return "incremental";

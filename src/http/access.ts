@@ -4,7 +4,11 @@ import { isLoopback } from "../config.ts";
 import { OPERATOR, type Viewer } from "../database/viewer.ts";
 import { Problem } from "./problem.ts";
 
-export type AccessOptions = { kind: "open" } | { kind: "token"; token: string };
+export type AccessOptions =
+  | { kind: "open" }
+  | { kind: "token"; token: string }
+  /** Each bearer token is of somebody who may see some repositories. */
+  | { kind: "viewers"; find: (token: string) => Viewer | null };
 
 declare module "hono" {
   interface ContextVariableMap {
@@ -20,12 +24,22 @@ const FORWARDED = /^(forwarded|x-forwarded-.+|x-real-ip)$/;
 /** Lets a request through as a viewer, or ends it. Browsers sign in with the token as Basic password, to read only. */
 export function requireAccess(access: AccessOptions): MiddlewareHandler {
   return async (c, next) => {
-    if (access.kind === "open") refuseForeign(c, OPEN_IS_LOCAL);
-    else requireToken(c, access.token);
-    c.set("viewer", OPERATOR);
+    c.set("viewer", requireViewer(c, access));
     c.set("actor", "operator");
     await next();
   };
+}
+
+/** Whom a request is answered as; throws a Problem where it is not answered. */
+function requireViewer(c: Context, access: AccessOptions): Viewer {
+  if (access.kind === "viewers") {
+    const viewer = access.find(/^bearer (.+)$/i.exec(c.req.header("authorization") ?? "")?.[1] ?? "");
+    if (viewer) return viewer;
+    throw new Problem(401, "Unauthorized", { detail: "Send your token as `Authorization: Bearer …`." });
+  }
+  if (access.kind === "open") refuseForeign(c, OPEN_IS_LOCAL);
+  else requireToken(c, access.token);
+  return OPERATOR;
 }
 
 const OPEN_IS_LOCAL =

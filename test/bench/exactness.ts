@@ -33,7 +33,7 @@ async function load(url: string): Promise<void> {
   const simulator = await startSimulator();
   simulator.setContentLimits(null);
   const hostile = await createRepository({ bare: true, files: HOSTILE_FILES });
-  const environment = { DATABASE_URL: url, WRITES_PER_HOUR: "100000", LOG_LEVEL: "warn", LEASE_SECONDS: "4" };
+  const environment = { DATABASE_URL: url, WRITES_PER_HOUR: "100000", LEASE_SECONDS: "4" };
   let app = await startBenchApp(simulator, environment);
   const client = new pg.Client(url);
   await client.connect();

@@ -1,0 +1,10 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { describe, expect, test } from "vitest";
+import { startEmbedded } from "../src/database/embedded.ts";
+import { createLogger } from "../src/log.ts";
+import { useDatabase } from "./support/database.ts";
+import { useFolder } from "./support/folder.ts";
+import { startJourney } from "./support/journey.ts";

@@ -130,7 +130,7 @@ describe("the search page", () => {
     expect(hostile).toContain("&lt;script&gt;<mark>alert(1)</mark>&lt;/script&gt;");
     expect(wordsOf(hostile)).toContain("octocat/hello/src/a b#c?&amp;.ts");
     expect(hidden).toContain("a⟨U+202E⟩b␛[31m<mark>needle</mark>␛[0m⟨U+200E⟩&lt;b&gt;");
-    expect(hidden).not.toMatch(/[\u001b\u202e]/);
+    for (const character of ["\u001b", "\u202e"]) expect(hidden).not.toContain(character);
     expect(none).toContain("⟨U+202E⟩");
     expect(none).toMatch(/<title>[^<]*&lt;script&gt;/);
   });
@@ -141,7 +141,7 @@ describe("the search page", () => {
     const unknown = await readPage(server, searchFor("foo lang:nolanguage <b>"), 400);
     const open = await readPage(server, searchFor("(foo"), 400);
 
-    expect(unknown).toMatch(/foo lang:<u>nolanguage<\/u> &lt;b&gt;|foo <u>lang:nolanguage<\/u> &lt;b&gt;/);
+    expect(unknown).toMatch(/foo lang:<u>nolanguage<\/u> &lt;b&gt;/);
     expect(unknown).toContain('aria-invalid="true"');
     expect(open).toMatch(/<u>\(<\/u>foo|<u>\(foo<\/u>|\(foo<u>\u00a0<\/u>/);
     expect(open).toContain('role="alert"');

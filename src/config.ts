@@ -88,6 +88,14 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   return Object.freeze({ ...settings, ...credentials, publicUrl });
 }
 
+/** Where a Repodex that is set up like this keeps its database. Throws a ConfigError. */
+export function readStorage(env: NodeJS.ProcessEnv): Pick<Config, "databaseUrl" | "dataDir"> {
+  const faults: string[] = [];
+  const { databaseUrl, dataDir } = readSettings(env, faults);
+  if (faults.length > 0) throw new ConfigError(faults);
+  return { databaseUrl, dataDir };
+}
+
 /** The configuration of a first start, or null where there are credentials, or the beginnings of them. */
 export function readSetupConfig(env: NodeJS.ProcessEnv): SetupConfig | null {
   const faults: string[] = [];

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -31,6 +32,8 @@ const SOCKET_FOLDER_PREFIX = "repodex-socket-";
 const START_TIMEOUT_MS = 300_000;
 /** How long a live server without a working socket is waited for. */
 const SILENCE_MS = 10_000;
+/** How long a visitor waits for a server that is just starting. */
+const VISIT_TIMEOUT_MS = 5_000;
 const STOP_TIMEOUT_MS = 30_000;
 const PROBE_MS = 20;
 const RETRY_MS = 200;
@@ -118,6 +121,21 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   }
 }
 
+/**
+ * How to connect to the server that runs on a data folder, for a visitor who neither starts nor keeps it; null where
+ * none runs, or none that this user may know of.
+ */
+export async function findEmbedded(dataDir: string): Promise<pg.PoolConfig | null> {
+  const name = path.join(dataDir, "postgres");
+  if (!existsSync(name)) return null;
+  const folder = realpathSync(name);
+  const home = { folder, pgdata: path.join(folder, "pgdata"), logFile: "", account: null };
+  if (readPostmaster(home.pgdata) === null) return null;
+  const password = readPassword(home);
+  const running = await findRunning({ home, deadline: Date.now() + VISIT_TIMEOUT_MS }, password);
+  return running && connectionOf(running);
+}
+
 async function clearOtherVersion({ home, binaries, user, log }: Launch): Promise<void> {
   const version = clusterVersion(home);
   if (version === null || version === binaries.major) return;
@@ -152,7 +170,10 @@ async function adoptOrSpawn(launch: Launch): Promise<Running> {
 }
 
 /** The server that postmaster.pid names, once it answers; null where there is none to wait for. */
-async function findRunning({ home, deadline }: Launch, password: string): Promise<Running | null> {
+async function findRunning(
+  { home, deadline }: Pick<Launch, "home" | "deadline">,
+  password: string,
+): Promise<Running | null> {
   let patience = Date.now() + SILENCE_MS;
   while (Date.now() < Math.min(patience, deadline)) {
     const left = readPostmaster(home.pgdata);

@@ -43,7 +43,7 @@ export function createHttpApp({ connection, access, changes, search, log }: Http
   app.route("/api/v1/repositories", createRepositoryRoutes(connection));
   app.route("/api/v1/search", createSearchRoutes(search));
   app.route("/api/v1/runs", createRunRoutes(connection, changes));
-  app.route("/", createPageRoutes(connection));
+  app.route("/", createPageRoutes(connection, search));
   app.notFound((c) => answer(c, notFound("address")));
   app.onError((error, c) => {
     if (error instanceof Problem) return answer(c, error);

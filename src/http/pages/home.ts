@@ -1,6 +1,7 @@
 import { html } from "hono/html";
 import type { RepositoryView } from "../../installations/read.ts";
 import { commit, count, type Html, layout, time } from "./layout.ts";
+import { searchBox } from "./search-box.ts";
 
 /** The repositories that can be read here; `more` says that there are others. */
 export function homePage(repositories: RepositoryView[], { more }: { more: boolean }): Html {
@@ -8,7 +9,8 @@ export function homePage(repositories: RepositoryView[], { more }: { more: boole
     repositories.length === 0
       ? html`<h1>Repositories</h1>
           <p>None yet. Install the GitHub App on an account, and its repositories appear here.</p>`
-      : html`<h1>Repositories</h1>
+      : html`${searchBox("")}
+          <h1>Repositories</h1>
           ${table(repositories)}
           ${more ? html`<p>There are more: see <a href="/api/v1/repositories">the whole list</a>.</p>` : ""}`;
   return layout("Repositories", body);

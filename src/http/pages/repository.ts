@@ -5,6 +5,7 @@ import { isFinal } from "../../runs/run.ts";
 import type { FileView } from "../../scan/read.ts";
 import { DEFAULT_SETTINGS, SETTINGS_PATH, type Settings } from "../../scan/settings.ts";
 import { commit, count, type Html, layout, plural, size, time } from "./layout.ts";
+import { searchBox } from "./search-box.ts";
 
 const REFRESH_SECONDS = 2;
 
@@ -13,14 +14,23 @@ export function repositoryPage(
   repository: RepositoryView,
   { runs, problems }: { runs: RunView[]; problems: FileView[] },
 ): Html {
+  const isActive = runs.some((run) => !isFinal(run.state));
   const body = html`
     <h1>${repository.full_name}${repository.archived ? html` <span class="state">archived</span>` : ""}</h1>
-    ${indexed(repository)} ${configuration(repository)} ${problems.length > 0 ? problemTable(problems) : ""}
+    ${searchIn(repository, isActive)} ${indexed(repository)} ${configuration(repository)} ${problems.length > 0 ? problemTable(problems) : ""}
     <h2>Runs</h2>
     ${runTable(runs)}
   `;
-  const active = runs.some((run) => !isFinal(run.state));
-  return layout(repository.full_name, body, active ? { refreshSeconds: REFRESH_SECONDS } : {});
+  return layout(repository.full_name, body, isActive ? { refreshSeconds: REFRESH_SECONDS } : {});
+}
+
+/** A page that is asked for again and again would forget what is written on it. */
+function searchIn({ full_name, indexed: index }: RepositoryView, isActive: boolean): Html {
+  const text = `repo:${full_name} `;
+  if (!index) return html``;
+  return isActive
+    ? html`<p><a href="/search?${new URLSearchParams({ q: text })}">Search in it</a></p>`
+    : searchBox(text);
 }
 
 function indexed({ id, indexed: index, default_branch, configuration: { branch } }: RepositoryView): Html {

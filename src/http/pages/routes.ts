@@ -1,25 +1,36 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import type { Connection } from "../../database/connect.ts";
 import { listRepositories, readRepository } from "../../installations/read.ts";
 import { listEvents } from "../../runs/events.ts";
 import { listRuns, readRun } from "../../runs/read.ts";
-import { listFiles } from "../../scan/read.ts";
+import { listFiles, readFile } from "../../scan/read.ts";
 import { settingsJsonSchema } from "../../scan/settings.ts";
-import { idParameter } from "../api/parameters.ts";
-import { notFound } from "../problem.ts";
+import { BadCursor } from "../../search/cursor.ts";
+import { parseQuery } from "../../search/query.ts";
+import { QuerySyntaxError } from "../../search/query-error.ts";
+import { search } from "../../search/search.ts";
+import { idParameter, isBase64, numberParameter, textParameter } from "../api/parameters.ts";
+import type { SearchAccess } from "../api/search.ts";
+import { badRequest, notFound } from "../problem.ts";
+import { LINES_OF_PAGE } from "./code.ts";
+import { filePage } from "./file.ts";
 import { homePage } from "./home.ts";
 import { repositoryPage } from "./repository.ts";
 import { runPage } from "./run.ts";
+import { type SearchOutcome, searchPage } from "./search.ts";
 
 const REPOSITORIES_SHOWN = 200;
 const RUNS_SHOWN = 30;
 const EVENTS_SHOWN = 200;
 const PROBLEMS_SHOWN = 50;
+/** Files of a page of answers, what is shown around each line, and at most how many lines of a file. */
+const FOUND = { limit: 20, context: 1, lines: 10 };
 
 /** The plain pages: no script, so nothing of theirs can be made to run. */
-export function createPageRoutes({ db }: Connection): Hono {
+export function createPageRoutes({ db }: Connection, access: SearchAccess): Hono {
+  const { githubWebUrl } = access;
   const routes = new Hono();
 
   routes.get("/", async (c) => {
@@ -46,6 +57,29 @@ export function createPageRoutes({ db }: Connection): Hono {
     return c.html(repositoryPage(repository, { runs, problems: [...unreadable, ...encoding] }));
   });
 
+  routes.get("/repositories/:id/file", async (c) => {
+    const { viewer } = c.var;
+    const repository = await readRepository(db, viewer, idParameter(c, "id"));
+    if (!repository) throw notFound("repository");
+    const name = nameParameters(c);
+    const start = numberParameter(c, "start", { least: 1, most: 1_000_000_000 }) ?? 1;
+    const lines = { start, end: start + LINES_OF_PAGE - 1 };
+    const file = await readFile(db, viewer, { repository_id: repository.id, ...name, lines });
+    if (!file) throw notFound("file in the indexed commit");
+    if (start > Math.max(1, file.total_lines)) {
+      throw badRequest(`start must be a line of the file, which has ${file.total_lines}.`);
+    }
+    return c.html(filePage(file, { repository, path_base64: name.path_base64, start, githubWebUrl }));
+  });
+
+  routes.get("/search", async (c) => {
+    const text = c.req.query("q") ?? "";
+    const cursor = textParameter(c, "cursor");
+    const outcome = await searchFor(c, access, { text, cursor });
+    const status = outcome instanceof QuerySyntaxError ? 400 : 200;
+    return c.html(searchPage(text, { outcome, isLater: cursor !== null, githubWebUrl }), status);
+  });
+
   routes.get("/runs/:id", async (c) => {
     const { viewer } = c.var;
     const run = await readRun(db, viewer, idParameter(c, "id"));
@@ -57,6 +91,33 @@ export function createPageRoutes({ db }: Connection): Hono {
   });
 
   return routes;
+}
+
+/** A file's name, in one of the two ways that it is given. */
+function nameParameters(c: Context): { path: string | null; path_base64: string | null } {
+  const name = { path: textParameter(c, "path"), path_base64: textParameter(c, "path_base64") };
+  if ((name.path === null) === (name.path_base64 === null))
+    throw badRequest("Give either path or path_base64.");
+  if (name.path_base64 !== null && !isBase64(name.path_base64))
+    throw badRequest("path_base64 must be base64.");
+  return name;
+}
+
+/** What a query finds, or what is wrong with it; null where it asks nothing. */
+async function searchFor(
+  c: Context,
+  { engine }: SearchAccess,
+  { text, cursor }: { text: string; cursor: string | null },
+): Promise<SearchOutcome> {
+  try {
+    const query = parseQuery(text);
+    if (query.query === null) return null;
+    return await search(engine, c.var.viewer, query, { ...FOUND, cursor, signal: c.req.raw.signal });
+  } catch (error) {
+    if (error instanceof QuerySyntaxError) return error;
+    if (error instanceof BadCursor) throw badRequest(error.message);
+    throw error;
+  }
 }
 
 /** The stylesheet, the icon and the schema of configurations; they tell nothing, so everyone may read them. */

@@ -1,0 +1,28 @@
+import { html } from "hono/html";
+import { piecesOf } from "../../visible.ts";
+import type { Html } from "./layout.ts";
+
+/** Lines of a file on one of its pages. */
+export const LINES_OF_PAGE = 1_000;
+
+/** A text with what was found in it marked, and nothing hidden in it. */
+export function marked(text: string, ranges: readonly (readonly [number, number])[] = []): Html {
+  const pieces = piecesOf(text, ranges);
+  return html`${pieces.map(({ text: part, isFound }) => (isFound ? html`<mark>${part}</mark>` : part))}`;
+}
+
+/** The address of a file's page here, at a line where one is given. */
+export function fileAddress(
+  { repository_id, path, path_base64 }: { repository_id: string; path: string; path_base64: string | null },
+  line: number | null = null,
+): string {
+  const name: Record<string, string> = path_base64 === null ? { path } : { path_base64 };
+  const first = line === null ? 1 : line - ((line - 1) % LINES_OF_PAGE);
+  const query = new URLSearchParams({ ...name, ...(first > 1 && { start: String(first) }) });
+  return `/repositories/${repository_id}/file?${query}${line === null ? "" : `#L${line}`}`;
+}
+
+/** Where a file is on GitHub: `url` is null for names that no address can hold. */
+export function onGitHub(url: string | null): Html {
+  return url === null ? html`` : html`<a href="${url}" rel="noreferrer">on GitHub</a>`;
+}

@@ -23,7 +23,7 @@ import { drawSegmentId, SEGMENTS_CHANNEL, type SegmentPart, storeSegment } from 
  * what they write is merged with what follows, and the machine is busy.
  */
 const LEVELS = [
-  { below: 256, merge: 16, whileBusy: 16 },
+  { below: 256, merge: 8, whileBusy: 16 },
   { below: 4_096, merge: 8, whileBusy: 32 },
   { below: 8_192, merge: 3, whileBusy: 32 },
 ];

@@ -2,12 +2,12 @@ import type { Viewer } from "../database/viewer.ts";
 import { pathOfLine } from "../grams/unit.ts";
 import { chooseKeys, keysOfNeed, readPostings, type Units, unitsFor } from "./candidates.ts";
 import { conditionsOf, readChunks, readFilesAt, type SearchedFile } from "./files.ts";
-import { compilePattern } from "./match.ts";
+import { type CompiledPattern, compilePattern } from "./match.ts";
 import type { Matcher } from "./matcher.ts";
 import { needOf, type Pattern } from "./pattern.ts";
 import { commonBlobs, type Leaf, type UnitsBySegment } from "./plan.ts";
 import type { Query } from "./query.ts";
-import { type BlobLists, findBlob, type Segment } from "./segments.ts";
+import { type BlobLists, findBlob, numbersBelow, type Segment } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
 import { type Candidate, evaluate, unitNumbers } from "./verify.ts";
 
@@ -62,7 +62,8 @@ export async function findPathHits(search: PathSearch, places: UnitsBySegment): 
     paths.size > 0
       ? await readFilesAt(search.trx, search.viewer, { paths: [...paths.values()], query: search.query })
       : [];
-  return { candidates: files.flatMap((file) => candidateOf(search, file)), broad };
+  const patterns = search.leaves.map(({ pattern }) => compilePattern(pattern));
+  return { candidates: files.flatMap((file) => candidateOf(search, { file, patterns })), broad };
 }
 
 /**
@@ -130,7 +131,7 @@ function pathChunks(
 ): { repository_id: string; id: number }[] {
   const chunks: { repository_id: string; id: number }[] = [];
   for (const segment of segments) {
-    const found = unitsOf(segment) ?? Uint16Array.from({ length: segment.units }, (_, unit) => unit);
+    const found = unitsOf(segment) ?? numbersBelow(segment.units);
     for (const unit of found) {
       const blob = segment.unitBlob[unit] as number;
       if (segment.blobIsPaths[blob] === 0) continue;
@@ -147,7 +148,10 @@ function pathChunks(
 /** The file, unless the index rules out that its path and its text have all that is asked for. */
 function candidateOf(
   { query, leaves, segments, units }: PathSearch,
-  { first, ...file }: SearchedFile & { first: number | null },
+  {
+    file: { first, ...file },
+    patterns,
+  }: { file: SearchedFile & { first: number | null }; patterns: CompiledPattern[] },
 ): Candidate[] {
   const place = first === null ? null : { repository: Number(file.repository_id), first };
   const blob = place && findBlob(segments, place);
@@ -155,7 +159,7 @@ function candidateOf(
   const isPossible = evaluate(withoutNegation(query), known, (of) => {
     const i = leaves.findIndex((leaf) => leaf.query === of);
     const leaf = leaves[i] as Leaf;
-    if (leaf.query.scope === "anywhere" && compilePattern(leaf.pattern).test(file.path)) return true;
+    if (leaf.query.scope === "anywhere" && patterns[i]?.test(file.path)) return true;
     if (!blob) return false;
     const own = new Map([[blob.segment, [units.get(blob.segment)?.[i] ?? null]]]);
     return unitNumbers(blob, own).length > 0;

@@ -13,7 +13,7 @@ import {
 } from "./candidates.ts";
 import { needOf, type Pattern } from "./pattern.ts";
 import type { Query } from "./query.ts";
-import type { BlobLists, Segment } from "./segments.ts";
+import { type BlobLists, numbersBelow, type Segment } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
 
 /** A text that a query asks for. */
@@ -129,7 +129,7 @@ export function listBlobs(query: Query, { leaves, units, broad, allowed }: ListO
       return found && blobsOfUnits(segment, found);
     });
     const isAllowed = segment.repositories.map((id) => !allowed || allowed.has(id));
-    const all = own ?? Uint16Array.from({ length: segment.blobs }, (_, blob) => blob);
+    const all = own ?? numbersBelow(segment.blobs);
     lists.set(
       segment,
       all.filter((blob) => !segment.blobIsPaths[blob] && isAllowed[segment.blobRepository[blob] as number]),

@@ -106,6 +106,13 @@ export function comparePlaces(a: Place, b: Place): number {
   return a.repository - b.repository || a.first - b.first;
 }
 
+/** The numbers below a count: `Uint16Array.from` takes ten times as long. */
+export function numbersBelow(count: number): Uint16Array {
+  const numbers = new Uint16Array(count);
+  for (let i = 0; i < count; i += 1) numbers[i] = i;
+  return numbers;
+}
+
 /** A blob in a segment. */
 export interface SegmentBlob {
   segment: Segment;

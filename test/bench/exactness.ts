@@ -84,7 +84,7 @@ function flipCase(text: string): string {
 }
 
 function drawRegex(literal: string, text: string): string | null {
-  const literally = (of: string) => of.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+  const literally = (of: string) => of.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
   const half = Math.floor(literal.length / 2);
   const [left, right] = [literally(literal.slice(0, half)), literally(literal.slice(half))];
   const other = literally(text.slice(0, 6).split(/[\r\n]/)[0] ?? "");
@@ -104,9 +104,7 @@ function drawRegex(literal: string, text: string): string | null {
 
 /** All lines of all pages. */
 async function ask(engine: SearchEngine, { pattern, isRegex, caseSensitive }: Asked): Promise<Set<string>> {
-  const text = isRegex
-    ? `/${pattern.replaceAll("/", "\\/").replaceAll("\\\\/", "\\/")}/`
-    : `"${pattern.replace(/["\\]/g, "\\$&")}"`;
+  const text = isRegex ? `/${pattern.replaceAll("/", "\\/")}/` : `"${pattern.replace(/["\\]/g, "\\$&")}"`;
   const query = parseQuery(caseSensitive ? `${text} case:yes` : text);
   const found = new Set<string>();
   let cursor: string | null = null;

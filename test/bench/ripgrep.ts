@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -51,8 +52,8 @@ export async function ripgrep(
     cwd: folder,
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const output = await buffer(child.stdout);
-  if (child.exitCode === 2) throw new Error(`ripgrep does not take ${pattern}`);
+  const [output, [code]] = await Promise.all([buffer(child.stdout), once(child, "close")]);
+  if (code === 2) throw new Error(`ripgrep does not take ${pattern}`);
   const found = new Set<string>();
   for (const line of output.toString().split("\n")) {
     const [name, rest] = line.split("\0");

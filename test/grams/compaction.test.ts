@@ -117,11 +117,11 @@ describe("compaction", () => {
 
   test("leaves few segments alone", async () => {
     const id = await seedRepository(database.db);
-    for (let n = 0; n < 15; n += 1) await addSegment(id, { first: 1 + n, texts: [textOf(n)] });
+    for (let n = 0; n < 7; n += 1) await addSegment(id, { first: 1 + n, texts: [textOf(n)] });
 
     expect(await compactOnce(database.connection)).toBe(0);
 
-    expect(await segments()).toHaveLength(15);
+    expect(await segments()).toHaveLength(7);
   });
 
   test("leaves out what is gone", async () => {

@@ -11,15 +11,23 @@ export function marked(text: string, ranges: readonly (readonly [number, number]
   return html`${pieces.map(({ text: part, isFound }) => (isFound ? html`<mark>${part}</mark>` : part))}`;
 }
 
+export interface FilePlace {
+  repository_id: string;
+  path: string;
+  path_base64: string | null;
+}
+
 /** The address of a file's page here, at a line where one is given. */
-export function fileAddress(
-  { repository_id, path, path_base64 }: { repository_id: string; path: string; path_base64: string | null },
-  line: number | null = null,
-): string {
+export function fileAddress(place: FilePlace, line: number | null = null): string {
+  return line === null ? pageAddress(place, 1) : `${pageAddress(place, line)}#L${line}`;
+}
+
+/** The address of that page of a file that has a line. */
+export function pageAddress({ repository_id, path, path_base64 }: FilePlace, line: number): string {
   const name: Record<string, string> = path_base64 === null ? { path } : { path_base64 };
-  const first = line === null ? 1 : line - ((line - 1) % LINES_OF_PAGE);
+  const first = line - ((line - 1) % LINES_OF_PAGE);
   const query = new URLSearchParams({ ...name, ...(first > 1 && { start: String(first) }) });
-  return `/repositories/${repository_id}/file?${query}${line === null ? "" : `#L${line}`}`;
+  return `/repositories/${repository_id}/file?${query}`;
 }
 
 /** Where a file is on GitHub: `url` is null for names that no address can hold. */

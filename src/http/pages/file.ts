@@ -3,7 +3,7 @@ import type { RepositoryView } from "../../installations/read.ts";
 import type { FileContent } from "../../scan/read.ts";
 import { makeVisible } from "../../visible.ts";
 import { permalink } from "../permalink.ts";
-import { fileAddress, LINES_OF_PAGE, marked, onGitHub } from "./code.ts";
+import { LINES_OF_PAGE, marked, onGitHub, pageAddress } from "./code.ts";
 import { commit, count, type Html, layout, plural } from "./layout.ts";
 
 /** A line is shown to here: no reader follows it further, and a browser does not either. */
@@ -25,7 +25,7 @@ export function filePage(file: FileContent, options: FilePageOptions): Html {
   const url = path_base64 === null ? permalink(githubWebUrl, at, start > 1 ? start : null) : null;
   const body = html`<h1 class="path"><bdi>${marked(file.path)}</bdi></h1>
     <p class="where">
-      <a href="/repositories/${repository.id}">${full_name}</a> at ${commit(file.commit)}
+      <a href="/repositories/${repository.id}">${full_name}</a><span>at ${commit(file.commit)}</span>
       ${file.language ? html`<span>${file.language}</span>` : ""} ${onGitHub(url)}
     </p>
     ${file.state === "indexed" ? content(file, options) : notIndexed(file)}`;
@@ -67,7 +67,7 @@ function pageLinks(file: FileContent, { repository, path_base64, start }: FilePa
   const end = Math.min(file.total_lines, start + LINES_OF_PAGE - 1);
   const place = { repository_id: repository.id, path: file.path, path_base64 };
   const link = (line: number, rel: "prev" | "next") =>
-    html`<a href="${fileAddress(place, line)}" rel="${rel}">${rel === "prev" ? "Previous lines" : "Next lines"}</a>`;
+    html`<a href="${pageAddress(place, line)}" rel="${rel}">${rel === "prev" ? "Previous lines" : "Next lines"}</a>`;
   return html`<p class="pages">
     ${start > 1 ? link(Math.max(1, start - LINES_OF_PAGE), "prev") : ""}
     Lines ${count(start)} to ${count(end)} of ${count(file.total_lines)}

@@ -6,7 +6,7 @@ export function searchBox(text: string, options: { invalid?: boolean } = {}): Ht
   const invalid = options.invalid ? html` aria-invalid="true" aria-describedby="mistake"` : "";
   return html`<form class="search" action="/search" role="search">
     <input
-      type="search" name="q" value="${text}" aria-label="Search" placeholder="Search all that is indexed"
+      type="search" name="q" value="${text}" aria-label="Search" placeholder='Words, "a text", /regex/'
       autocomplete="off" autocapitalize="off" spellcheck="false" ${invalid}
     />
     <button>Search</button>

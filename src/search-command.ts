@@ -55,7 +55,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return EXIT.found;
   }
-  const query = parseQuery(command.text);
+  const query = readQuery(command.text);
   if (query.query === null) throw new CommandError("The query is empty: say what to look for.");
   if (existsSync(".env")) process.loadEnvFile(".env"); // what is set already wins
   const connection = await open();
@@ -112,6 +112,24 @@ function readNumber(
   throw new CommandError(`${name} must be a whole number from ${least} to ${most}, not "${text}".`);
 }
 
+/** A query, or what is wrong with it and where. */
+function readQuery(text: string): ParsedQuery {
+  try {
+    return parseQuery(text);
+  } catch (error) {
+    if (!(error instanceof QuerySyntaxError)) throw error;
+    const { start, end } = error.span;
+    const [before, place] = [text.slice(0, start), text.slice(start, end)].map(makeVisible) as [
+      string,
+      string,
+    ];
+    const marks = "^".repeat(Math.max(1, place.length));
+    throw new CommandError(
+      `${error.message}\n  ${makeVisible(text)}\n  ${" ".repeat(before.length)}${marks}`,
+    );
+  }
+}
+
 /** Connects to the database that is configured, or to that of the Repodex that runs on the data folder. */
 async function open(): Promise<Connection> {
   const { databaseUrl, dataDir } = readStorage(process.env);
@@ -146,7 +164,7 @@ async function printAll(
     incomplete = answer.incomplete ?? incomplete;
   } while (cursor !== null && count < limit && incomplete?.reason !== "time_box");
   if (incomplete) say(`Incomplete: ${incomplete.message}`);
-  else if (cursor !== null) say(`There may be more files than these ${count}: see --limit.`);
+  if (cursor !== null && count === limit) say(`There may be more files than these ${count}: see --limit.`);
   return count > 0 ? EXIT.found : EXIT.nothing;
 }
 
@@ -165,7 +183,7 @@ function forReader(file: FoundFile, { isFirst }: { isFirst: boolean }): string {
   const lines = file.lines.flatMap(({ number, text, offset, ranges, match }, i) => {
     const isApart = i > 0 && file.lines[i - 1]?.number !== number - 1;
     const at = `${styleText("green", String(number))}${match ? ":" : "-"}`;
-    return [...(isApart ? ["--"] : []), `${at}${offset > 0 ? "…" : ""}${colored(text, ranges)}`];
+    return [...(isApart ? ["--"] : []), `${at}${cut(offset)}${colored(text, ranges)}`];
   });
   return `${isFirst ? "" : "\n"}${[name, ...lines].join("\n")}\n`;
 }
@@ -175,11 +193,16 @@ function forProgram(file: FoundFile): string {
   const name = `${makeVisible(file.repository)}:${makeVisible(file.path)}`;
   if (file.lines.length === 0) return `${name}\n`;
   return file.lines
-    .map(({ number, text, ranges, match }) => {
+    .map(({ number, text, offset, ranges, match }) => {
       const mark = match ? ":" : "-";
-      return `${name}${mark}${number}${mark}${colored(text, ranges)}\n`;
+      return `${name}${mark}${number}${mark}${cut(offset)}${colored(text, ranges)}\n`;
     })
     .join("");
+}
+
+/** What stands for the beginning of a line that is too long to be shown. */
+function cut(offset: number): string {
+  return offset > 0 ? "…" : "";
 }
 
 /** A text with what was found in red, where colours are wanted. */
@@ -194,11 +217,6 @@ function colored(text: string, ranges: [number, number][], otherwise: "magenta" 
 
 /** What went wrong, for the one who typed the command. */
 function explain(error: unknown): string {
-  if (error instanceof QuerySyntaxError) {
-    const { start, end } = error.span;
-    const text = process.argv.slice(2).join(" ");
-    return `${error.message}${text ? ` (characters ${start + 1} to ${Math.max(start + 1, end)} of the query)` : ""}`;
-  }
   if (error instanceof ConfigError || error instanceof CommandError) return error.message;
   return `The search failed: ${messageOf(error)}`;
 }

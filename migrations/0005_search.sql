@@ -1,4 +1,6 @@
 -- The search index. docs/search.md explains it. An older Repodex would store chunks without it.
+-- All texts are rewritten once, which takes longer than any other statement may.
+set local statement_timeout = 0;
 update schema_compatibility set compatible_from = '0005_search';
 
 -- Chunks get numbers, per repository and consecutive within a blob, by which the search index names them.

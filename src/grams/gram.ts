@@ -10,7 +10,7 @@ export const GRAMS = 1 << 18;
 const WINDOW = 4;
 const WINDOW_MASK = 0xffffff;
 /** Symbols: letters, digits, and most punctuation of code each for itself. */
-export const SYMBOLS = 64;
+const SYMBOLS = 64;
 const NEWLINE = 10;
 
 /**

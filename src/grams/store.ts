@@ -60,6 +60,6 @@ function countUnits(blobs: MemberBlob[]): number {
 }
 
 /** How many chunks these blobs have. */
-export function countChunks(blobs: MemberBlob[]): number {
+function countChunks(blobs: MemberBlob[]): number {
   return blobs.reduce((sum, { units }) => sum + units.reduce((all, size) => all + size, 0), 0);
 }

@@ -1,3 +1,4 @@
+import PQueue from "p-queue";
 import { type Connection, transaction } from "../database/connect.ts";
 import type { FileState } from "../database/schema.ts";
 import type { Viewer } from "../database/viewer.ts";
@@ -62,9 +63,13 @@ const WINDOW = 300;
 const GROUP = 60;
 const UNSEARCHABLE_SHOWN = 100;
 
+/** So many searches are under way at once: each holds a connection, and scans need theirs. */
+const SEARCHES_AT_ONCE = 6;
+
 /** What all searches of a process share. */
 export interface SearchEngine {
   connection: Connection;
+  slots: PQueue;
   matcher: Matcher;
   segments: SegmentCache;
   close(): Promise<void>;
@@ -72,7 +77,8 @@ export interface SearchEngine {
 
 export function createSearchEngine(connection: Connection): SearchEngine {
   const matcher = new Matcher({ threads: 2 });
-  return { connection, matcher, segments: new SegmentCache(), close: () => matcher.close() };
+  const slots = new PQueue({ concurrency: SEARCHES_AT_ONCE });
+  return { connection, slots, matcher, segments: new SegmentCache(), close: () => matcher.close() };
 }
 
 export interface SearchOptions {
@@ -159,7 +165,7 @@ export async function search(
   let isCut = false;
   if (query) {
     try {
-      await transaction(engine.connection, async ({ trx, client }) => {
+      await inSlot(engine, { timeBox }, async ({ trx, client }) => {
         await client.query(
           `set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan; set local statement_timeout = ${Math.ceil(timeBox)}`,
         );
@@ -179,6 +185,23 @@ export async function search(
     total_is_exact: page.isExact && !isCut,
     incomplete: incompleteOf({ isCut, timeBox, unsearchable }),
   };
+}
+
+/** Runs a search in a transaction of its own once fewer are under way; TimedOut where that takes all its time. */
+async function inSlot(
+  { slots, connection }: SearchEngine,
+  { timeBox }: { timeBox: number },
+  work: (snapshot: Snapshot) => Promise<void>,
+): Promise<void> {
+  const waiting = new AbortController();
+  const timer = setTimeout(() => waiting.abort(new TimedOut()), timeBox);
+  const options = { signal: waiting.signal };
+  await slots
+    .add(async () => {
+      clearTimeout(timer);
+      await transaction(connection, work);
+    }, options)
+    .finally(() => clearTimeout(timer));
 }
 
 /** The time box is over: the matcher or the database says so, or there was no time left to ask. */

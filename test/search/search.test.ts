@@ -131,3 +131,17 @@ describe("a search", () => {
     }
   });
 });
+
+test("searches that have no end leave room for others, and those that wait in vain say so", async () => {
+  const journey = await startJourney(database, { files: { "a.txt": `${"a".repeat(5_000)}!\nfound\n` } });
+  await journey.install();
+  const searcher = startSearcher(database.connection);
+
+  const endless = Array.from({ length: 20 }, () => searcher.ask("/(a+)+$/", { timeBoxMs: 700 }));
+  const status = await journey.status();
+  const answers = await Promise.all(endless);
+
+  expect(status.last_finished?.state).toBe("succeeded");
+  expect(answers.map(({ incomplete }) => incomplete?.reason)).toEqual(Array(20).fill("time_box"));
+  expect(await searcher.lines('"found"')).toEqual(["a.txt:2"]);
+});

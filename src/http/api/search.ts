@@ -59,7 +59,7 @@ function fileJson({ path_base64, lines, ...file }: FoundFile, githubWebUrl: stri
   return {
     ...file,
     ...(path_base64 !== null && { path_base64 }),
-    url: permalink(githubWebUrl, file, first),
+    url: permalink(githubWebUrl, { ...file, path_base64 }, first),
     lines,
   };
 }

@@ -31,6 +31,6 @@ export function pageAddress({ repository_id, path, path_base64 }: FilePlace, lin
 }
 
 /** Where a file is on GitHub: `url` is null for names that no address can hold. */
-export function onGitHub(url: string | null): Html {
-  return url === null ? html`` : html`<a href="${url}" rel="noreferrer">on GitHub</a>`;
+export function onGitHub(url: string): Html {
+  return html`<a href="${url}" rel="noreferrer">on GitHub</a>`;
 }

@@ -21,8 +21,8 @@ interface FilePageOptions {
 export function filePage(file: FileContent, options: FilePageOptions): Html {
   const { repository, path_base64, start, githubWebUrl } = options;
   const { full_name } = repository;
-  const at = { repository: full_name, commit: file.commit, path: file.path };
-  const url = path_base64 === null ? permalink(githubWebUrl, at, start > 1 ? start : null) : null;
+  const at = { repository: full_name, commit: file.commit, path: file.path, path_base64 };
+  const url = permalink(githubWebUrl, at, start > 1 ? start : null);
   const body = html`<h1 class="path"><bdi>${marked(file.path)}</bdi></h1>
     <p class="where">
       <a href="/repositories/${repository.id}">${full_name}</a><span>at ${commit(file.commit)}</span>

@@ -96,7 +96,7 @@ function nothing({ isLater, isWhole }: { isLater: boolean; isWhole: boolean }): 
 
 function found(file: FoundFile, githubWebUrl: string): Html {
   const first = file.lines.find(({ match }) => match)?.number ?? null;
-  const url = file.path_base64 === null ? permalink(githubWebUrl, file, first) : null;
+  const url = permalink(githubWebUrl, file, first);
   return html`<section class="file">
     <h2>
       <a href="${fileAddress(file, first)}"><bdi>${file.repository}</bdi>/<bdi>${marked(file.path, file.path_ranges)}</bdi></a>

@@ -23,6 +23,7 @@ export interface BenchApp {
 export async function startBenchApp(
   simulator: Simulator,
   environment: Record<string, string> = {},
+  { imports = [] }: { imports?: string[] } = {},
 ): Promise<BenchApp> {
   const dataDir = await mkdtemp(path.join(tmpdir(), "repodex-bench-"));
   await chmod(dataDir, 0o755); // the database's own account must reach it when root runs this
@@ -37,7 +38,7 @@ export async function startBenchApp(
       LOG_LEVEL: "info",
       ...environment,
     },
-    { imports: [path.join(import.meta.dirname, "loop-delay.ts")] },
+    { imports: [path.join(import.meta.dirname, "loop-delay.ts"), ...imports] },
   );
   simulator.webhookUrl = `${app.url}/api/github/webhooks`;
   return {

@@ -1,9 +1,9 @@
 import { startSimulator } from "../simulator/simulator.ts";
-import { createRepository, type TestRepository } from "../support/git.ts";
-import { createRandom } from "../support/random.ts";
+import type { TestRepository } from "../support/git.ts";
 import { until } from "../support/wait.ts";
 import { type BenchApp, startBenchApp } from "./app.ts";
 import { recreate } from "./database.ts";
+import { commitChanges, createLarge, FILES_PER_PUSH } from "./large-repository.ts";
 
 /**
  * `npm run bench:large`: first scan and small pushes of a repository of very many files (FILES, 50,000 unless set),
@@ -12,11 +12,7 @@ import { recreate } from "./database.ts";
  */
 const FILES = Number(process.env.FILES ?? 50_000);
 const PUSHES = 5;
-const FILES_PER_PUSH = 10;
 const WHOLE = { entries: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };
-const WORDS =
-  "const return await index files query value state await length import string number array".split(" ");
-
 interface Row {
   what: string;
   seconds: string;
@@ -29,40 +25,6 @@ interface Row {
 
 interface Indexed {
   indexed: { commit: string; verified: boolean; at: string; files: number } | null;
-}
-
-function pathOf(i: number): string {
-  return `packages/component-${i % 97}/src/module-${i % 53}/some-file-name-${i}.ts`;
-}
-
-function textOf(i: number, random: ReturnType<typeof createRandom>): string {
-  const lines = [`// file ${i}`];
-  for (let left = random.below(80); left > 0; left -= 1) {
-    lines.push(
-      `  ${random.pick(WORDS)} ${random.pick(WORDS)}${random.below(1_000)} = ${random.pick(WORDS)}();`,
-    );
-  }
-  return `${lines.join("\n")}\n`;
-}
-
-async function createLarge(): Promise<TestRepository> {
-  const git = await createRepository({ bare: true });
-  const random = createRandom(1);
-  const files: Record<string, string> = {};
-  for (let i = 0; i < FILES; i += 1) files[pathOf(i)] = textOf(i, random);
-  await git.commit(files);
-  await git.git("repack", "-adq"); // as GitHub has it: the simulator's git should not be what is measured
-  return git;
-}
-
-async function push(git: TestRepository, step: number): Promise<{ before: string; after: string }> {
-  const random = createRandom(step);
-  const before = await git.head();
-  const changes = Array.from({ length: FILES_PER_PUSH }, (_, i) => {
-    const file = random.below(FILES);
-    return [pathOf(file), `// push ${step}, change ${i}\n${textOf(file, random)}`];
-  });
-  return { before, after: await git.commit(Object.fromEntries(changes)) };
 }
 
 async function measure(git: TestRepository, treeLimit?: typeof WHOLE): Promise<Row[]> {
@@ -100,7 +62,7 @@ async function measure(git: TestRepository, treeLimit?: typeof WHOLE): Promise<R
       ),
     ];
     for (let step = 1; step <= PUSHES; step += 1) {
-      const pushed = await push(git, step + (treeLimit ? PUSHES : 0));
+      const pushed = await commitChanges(git, { files: FILES, step: step + (treeLimit ? PUSHES : 0) });
       rows.push(await timed(`push ${step}`, pushed.after, () => simulator.deliverPush(id, pushed)));
     }
     return rows;
@@ -140,7 +102,7 @@ async function rowOf(
   };
 }
 
-const git = await createLarge();
+const git = await createLarge(FILES);
 try {
   console.log(`${FILES.toLocaleString("en-US")} files, ${FILES_PER_PUSH} changed by each push`);
   console.table([...(await measure(git)), ...(await measure(git, WHOLE))]);

@@ -4,6 +4,7 @@ import { decodeList, EVERYWHERE, type PostingList } from "../grams/posting.ts";
 import { findList, rowsOfKey } from "../grams/segment.ts";
 import { keysOfWord } from "../grams/word.ts";
 import type { Need } from "./pattern.ts";
+import type { RowsBySegment } from "./row-cache.ts";
 import type { Segment } from "./segments.ts";
 import { runPrepared, type Snapshot } from "./statement.ts";
 
@@ -107,32 +108,60 @@ export async function chooseKeys(snapshot: Snapshot, needs: KeyNeed[]): Promise<
 /** The posting lists that some needs ask for, by segment and key. */
 export type Postings = Map<string, Map<number, PostingList>>;
 
+/** Some segments, perhaps all that there are. */
+export interface SegmentChoice {
+  segments: Segment[];
+  isAll: boolean;
+}
+
 export async function readPostings(
   snapshot: Snapshot,
   needs: KeyNeed[],
-  { segments, isAll }: { segments: Segment[]; isAll: boolean },
+  choice: SegmentChoice,
 ): Promise<Postings> {
+  const { segments } = choice;
   const keys = [...keysOf(needs)];
   const postings: Postings = new Map(segments.map(({ id }) => [id, new Map()]));
   if (keys.length === 0 || segments.length === 0) return postings;
-  const keysOfRow = new Map<number, number[]>();
+  const rowsOf = await readRows(snapshot, [...new Set(keys.flatMap(rowsOfKey))], choice);
   for (const key of keys) {
-    for (const row of rowsOfKey(key)) keysOfRow.set(row, [...(keysOfRow.get(row) ?? []), key]);
+    for (const number of rowsOfKey(key)) {
+      for (const { id } of segments) {
+        const data = rowsOf.get(number)?.get(id);
+        const list = data && findList({ key: number, data }, key);
+        if (list) postings.get(id)?.set(key, list);
+      }
+    }
   }
+  return postings;
+}
+
+/** The rows of these numbers, by segment: from the cache, or read into it. */
+async function readRows(
+  snapshot: Snapshot,
+  numbers: number[],
+  { segments, isAll }: SegmentChoice,
+): Promise<Map<number, RowsBySegment>> {
+  const known = new Map<number, RowsBySegment>();
+  for (const number of numbers) {
+    const rows = snapshot.rows.get(number, segments);
+    if (rows) known.set(number, rows);
+  }
+  const missing = numbers.filter((number) => !known.has(number));
+  if (missing.length === 0) return known;
   const some = sql`and segment_id = any(${segments.map(({ id }) => id)}::bigint[])`;
   const rows = await runPrepared(
     snapshot,
     sql<{ key: number; segment_id: string; data: Buffer }>`
       select key, segment_id, data from gram_postings
-      where key = any(${[...keysOfRow.keys()]}::int[]) ${isAll ? sql`` : some}`,
+      where key = any(${missing}::int[]) ${isAll ? sql`` : some}`,
   );
-  for (const row of rows) {
-    for (const key of keysOfRow.get(row.key) ?? []) {
-      const list = findList(row, key);
-      if (list) postings.get(row.segment_id)?.set(key, list);
-    }
+  const byKey = Map.groupBy(rows, ({ key }) => key);
+  for (const number of missing) {
+    const found = new Map((byKey.get(number) ?? []).map(({ segment_id, data }) => [segment_id, data]));
+    known.set(number, snapshot.rows.add(number, segments, found));
   }
-  return postings;
+  return known;
 }
 
 const NONE = new Uint16Array(0);

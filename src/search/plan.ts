@@ -7,6 +7,7 @@ import {
   keysOfNeed,
   type Postings,
   readPostings,
+  type SegmentChoice,
   type Units,
   unite,
   unitsFor,
@@ -64,7 +65,7 @@ export interface Candidates {
 export async function readCandidates(
   snapshot: Snapshot,
   leaves: Leaf[],
-  { segments, isAll }: { segments: Segment[]; isAll: boolean },
+  { segments, isAll }: SegmentChoice,
 ): Promise<Candidates> {
   const needs = leaves.map(({ pattern }) => keysOfNeed(needOf(pattern)));
   const standing = leaves.map((leaf) => ({

@@ -28,6 +28,7 @@ import {
 } from "./plan.ts";
 import type { ParsedQuery, Query } from "./query.ts";
 import { scorePath, scoreText, sinkOf } from "./rank.ts";
+import { RowCache } from "./row-cache.ts";
 import {
   type BlobLists,
   comparePlaces,
@@ -72,13 +73,21 @@ export interface SearchEngine {
   slots: PQueue;
   matcher: Matcher;
   segments: SegmentCache;
+  rows: RowCache;
   close(): Promise<void>;
 }
 
 export function createSearchEngine(connection: Connection): SearchEngine {
   const matcher = new Matcher({ threads: 2 });
   const slots = new PQueue({ concurrency: SEARCHES_AT_ONCE });
-  return { connection, slots, matcher, segments: new SegmentCache(), close: () => matcher.close() };
+  return {
+    connection,
+    slots,
+    matcher,
+    segments: new SegmentCache(),
+    rows: new RowCache(),
+    close: () => matcher.close(),
+  };
 }
 
 export interface SearchOptions {
@@ -165,13 +174,13 @@ export async function search(
   let isCut = false;
   if (query) {
     try {
-      await inSlot(engine, { timeBox }, async ({ trx, client }) => {
-        await client.query(
+      await inSlot(engine, { timeBox }, async (snapshot) => {
+        await snapshot.client.query(
           `set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan; set local statement_timeout = ${Math.ceil(timeBox)}`,
         );
         const limits = { repositories: null, limit: UNSEARCHABLE_SHOWN };
-        unsearchable = await readUnsearchable({ trx, client }, viewer, limits);
-        await fillPage({ trx, client, engine, viewer, query, options, deadline }, page);
+        unsearchable = await readUnsearchable(snapshot, viewer, limits);
+        await fillPage({ ...snapshot, engine, viewer, query, options, deadline }, page);
       });
     } catch (error) {
       if (!isTimeout(error)) throw error;
@@ -189,7 +198,7 @@ export async function search(
 
 /** Runs a search in a transaction of its own once fewer are under way; TimedOut where that takes all its time. */
 async function inSlot(
-  { slots, connection }: SearchEngine,
+  { slots, connection, rows }: SearchEngine,
   { timeBox }: { timeBox: number },
   work: (snapshot: Snapshot) => Promise<void>,
 ): Promise<void> {
@@ -199,7 +208,7 @@ async function inSlot(
   await slots
     .add(async () => {
       clearTimeout(timer);
-      await transaction(connection, work);
+      await transaction(connection, (t) => work({ ...t, rows }));
     }, options)
     .finally(() => clearTimeout(timer));
 }
@@ -308,10 +317,11 @@ interface Searching extends Search, Candidates {
 }
 
 function verificationOf({ options, ...context }: Searching): Verification {
-  const { trx, client, engine, query, leaves, units, deadline } = context;
+  const { trx, client, rows, engine, query, leaves, units, deadline } = context;
   return {
     trx,
     client,
+    rows,
     matcher: engine.matcher,
     query,
     leaves,

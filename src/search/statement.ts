@@ -2,11 +2,13 @@ import { createHash } from "node:crypto";
 import type { Kysely, RawBuilder } from "kysely";
 import type pg from "pg";
 import type { Tables } from "../database/schema.ts";
+import type { RowCache } from "./row-cache.ts";
 
-/** A snapshot that is searched: a transaction, and the connection beneath it. */
+/** A snapshot that is searched: a transaction, the connection beneath it, and what needs not be read again. */
 export interface Snapshot {
   trx: Kysely<Tables>;
   client: pg.ClientBase;
+  rows: RowCache;
 }
 
 /**
@@ -14,7 +16,7 @@ export interface Snapshot {
  * look up a page of files.
  */
 export async function runPrepared<Row extends pg.QueryResultRow>(
-  { trx, client }: Snapshot,
+  { trx, client }: Pick<Snapshot, "trx" | "client">,
   statement: RawBuilder<Row>,
 ): Promise<Row[]> {
   const { sql: text, parameters } = statement.compile(trx);

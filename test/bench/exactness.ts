@@ -139,6 +139,7 @@ async function compare(engine: SearchEngine, asked: Asked[], folder: string): Pr
     const ours = await ask(engine, one);
     const [missing, extra] = [theirs.difference(ours), ours.difference(theirs)];
     verdict.queries += 1;
+    if (verdict.queries % 50 === 0) console.log(`${verdict.queries} queries, ${verdict.lines} lines`);
     verdict.lines += theirs.size;
     verdict.missing += missing.size;
     verdict.extra += extra.size;

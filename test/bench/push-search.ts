@@ -84,7 +84,6 @@ await withDatabase(async (url) => {
       await until(() => isFound(markOf(step)), {
         what: `push ${step}`,
         timeoutMs: TIMEOUT_MS,
-        everyMs: POLL_MS,
       });
       searchable.push((performance.now() - startedAt) / 1000);
     }

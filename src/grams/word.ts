@@ -184,6 +184,7 @@ export class WordReader {
       const key = hashText(text, part, PART_SEED);
       if (this.#met[key] === this.#texts) continue;
       this.#met[key] = this.#texts;
+      this.#last[key] = 0; // no word of this text was met with it: what is there is of another text
       into[end] = base + key;
       end += 1;
     }

@@ -98,6 +98,20 @@ describe("grams", () => {
 });
 
 describe("words", () => {
+  test("are listed of every text, whatever was read before, even if a part's hash is that of a word", () => {
+    const parts = Array.from({ length: 3_000 }, (_, i) => `part${i.toString(36)}`.replace(/\d/g, "q"));
+    const byHash = new Map(parts.map((part) => [keysOfWord(part).part, part]));
+    const word = Array.from(
+      { length: 3_000 },
+      (_, i) => `wordOf${"abcdefghij"[i % 10]}${i.toString(36)}`,
+    ).find((of) => byHash.has(keysOfWord(of).identifier)) as string;
+    const part = byHash.get(keysOfWord(word).identifier) as string;
+    const { part: expected } = keysOfWord("word");
+
+    expect(wordKeysOf(word).has(expected as number)).toBe(true);
+    expect(wordKeysOf(`other_${part} ${word}`).has(expected as number)).toBe(true);
+  });
+
   test.each([
     ["createHTTPServer2", ["create", "HTTP", "Server", "2"]],
     ["foo_bar", ["foo", "bar"]],

@@ -5,7 +5,7 @@ import { canMount, createOnSmallDisk } from "../support/small-disk.ts";
 
 const FULL = "The database's disk is full. Make room there: the scan then goes on by itself.";
 
-/** 6 MB of text, which needs more room than the database's tables have to spare. */
+/** 6 MB of text, which need more room than the tables have to spare, and their search index even more. */
 function files(): Record<string, string> {
   const text = () => Buffer.from(crypto.getRandomValues(new Uint8Array(30_000))).toString("base64");
   return Object.fromEntries(Array.from({ length: 150 }, (_, i) => [`src/${i}.txt`, text()]));
@@ -15,7 +15,7 @@ function files(): Record<string, string> {
 test.runIf(canMount)(
   "a disk that fills in the middle of a scan makes it wait and say so, until there is room",
   async () => {
-    const disk = await createOnSmallDisk(64);
+    const disk = await createOnSmallDisk(160);
     const journey = await startJourney(disk, { files: files() });
     const { simulator } = journey;
     simulator.fault({ route: "tarball", meanwhileAfterBytes: 1_000_000, meanwhile: async () => disk.fill() });

@@ -8,7 +8,6 @@ import { pathLine, UnitIndexer } from "../../src/grams/unit.ts";
 
 /** Holds the search index of a repository against its texts: every key of every unit leads to it, and so do all paths. */
 export async function expectSearchable(db: Kysely<Tables>, repositoryId: string): Promise<void> {
-  const { units, found } = await readSegments(db, repositoryId);
   const { rows: blobs } = await sql<{ first: number; texts: { start_column: number; text: string }[] }>`
     select b.first_chunk::float8 as first,
       (select json_agg(json_build_object('start_column', start_column, 'text', text) order by id) from chunks c
@@ -18,11 +17,15 @@ export async function expectSearchable(db: Kysely<Tables>, repositoryId: string)
     union all
     select id, json_build_array(json_build_object('start_column', 0, 'text', text))
     from chunks where repository_id = ${repositoryId} and sha is null`.execute(db);
-  const missing: string[] = [];
-  for (const { first, texts } of blobs) {
+  const indexed = blobs.map(({ first, texts }) => {
     const indexer = new UnitIndexer();
     indexer.add(texts, { first });
-    const { keys, counts, blobs: members } = indexer.take();
+    return { first, ...indexer.take() };
+  });
+  const wanted = new Set(indexed.flatMap(({ keys }) => [...keys]));
+  const { units, found } = await readSegments(db, { repositoryId, wanted });
+  const missing: string[] = [];
+  for (const { first, keys, counts, blobs: members } of indexed) {
     let chunk = first;
     let at = 0;
     for (const [i, count] of counts.entries()) {
@@ -38,10 +41,16 @@ export async function expectSearchable(db: Kysely<Tables>, repositoryId: string)
   await expectPaths(db, repositoryId);
 }
 
-/** Where each chunk that begins a unit is, and which places each key leads to. */
-async function readSegments(db: Kysely<Tables>, repositoryId: string) {
+/** Where each chunk that begins a unit is, and which places each wanted key leads to. */
+async function readSegments(
+  db: Kysely<Tables>,
+  { repositoryId, wanted }: { repositoryId: string; wanted: ReadonlySet<number> },
+) {
+  const own = sql`segment_id in (select segment_id from gram_parts where repository_id = ${repositoryId})`;
   const { rows: parts } = await sql<{ segment_id: string; repository_id: string; members: Buffer }>`
-    select segment_id, repository_id, members from gram_parts order by segment_id, position`.execute(db);
+    select segment_id, repository_id, members from gram_parts where ${own} order by segment_id, position`.execute(
+    db,
+  );
   const units = new Map<number, string[]>();
   const sizes = new Map<string, number>();
   for (const { segment_id, repository_id, members } of parts) {
@@ -58,12 +67,13 @@ async function readSegments(db: Kysely<Tables>, repositoryId: string) {
     sizes.set(segment_id, unit);
   }
   const { rows } = await sql<{ segment_id: string; key: number; data: Buffer }>`
-    select segment_id, key, data from gram_postings`.execute(db);
+    select segment_id, key, data from gram_postings where ${own}`.execute(db);
   const found = new Map<number, Set<string>>();
   const numbers = new Uint16Array(65_536);
   for (const { segment_id, ...row } of rows) {
     expect(sizes.has(segment_id), "postings belong to a segment").toBe(true);
     readRow(row, (key, list) => {
+      if (!wanted.has(key)) return true;
       const places = found.get(key) ?? new Set();
       found.set(key, places);
       const everywhere = list.k === EVERYWHERE;

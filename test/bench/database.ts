@@ -5,7 +5,7 @@ import { startEmbedded } from "../../src/database/embedded.ts";
 import { createLogger } from "../../src/log.ts";
 import { administer, urlOf } from "../support/databases.ts";
 
-const DATABASE = "repodex_bench";
+const DATABASE = process.env.BENCH_DATABASE ?? "repodex_bench";
 
 /** A folder that is there while `work` is under way, and that the database's own account can reach. */
 async function withDataDir<T>(work: (dataDir: string) => Promise<T>): Promise<T> {
@@ -31,7 +31,11 @@ export async function recreate(url: string): Promise<string> {
 /** A new database that others can connect to, too: on BENCH_DATABASE_URL, else on an embedded server. */
 export async function withDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {
   const server = process.env.BENCH_DATABASE_URL;
-  if (server) return await work(await recreate(server));
+  return server ? await work(await recreate(server)) : await withEmbedded(work);
+}
+
+/** The database of a new embedded server that others can connect to, too. */
+export async function withEmbedded<T>(work: (url: string) => Promise<T>): Promise<T> {
   return await withDataDir(async (dataDir) => {
     const log = createLogger("silent");
     const embedded = await startEmbedded({ dataDir, log, settings: { max_connections: "100" } });

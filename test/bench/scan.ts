@@ -4,10 +4,9 @@ import { readTarball } from "../../src/github/tarball.ts";
 import { chunkText } from "../../src/scan/chunk.ts";
 import { classifyBlob } from "../../src/scan/classify.ts";
 import { gitBlobSha } from "../../src/scan/manifest.ts";
-import { startSimulator } from "../simulator/simulator.ts";
-import { startBenchApp } from "./app.ts";
 import { type Corpus, loadCorpus } from "./corpus.ts";
 import { recreate } from "./database.ts";
+import { type MeasuredScan, measureScan } from "./first-scan.ts";
 
 /**
  * `npm run bench:scan`: a whole first scan against the floor, which is reading, verifying, decoding and cutting the
@@ -15,7 +14,6 @@ import { recreate } from "./database.ts";
  * BENCH_DATABASE_URL names a PostgreSQL to measure beside the embedded server; its database "repodex_bench" is
  * dropped and made anew. COPIES=10 takes the corpus ten times over, each copy of other contents.
  */
-const SCAN_TIMEOUT_MS = 30 * 60_000;
 const LIMITS = { maxFileBytes: 1_048_576, maxRepositoryBytes: 20 * 1024 ** 3 };
 
 interface Row {
@@ -43,78 +41,10 @@ async function measureFloor(corpus: Corpus): Promise<number> {
   return (performance.now() - startedAt) / 1000;
 }
 
-interface Measured {
-  seconds: number;
-  rssMb: number;
-  loopP99Ms: number;
-  requests: number;
-  stages: { stage: string; seconds: number }[];
-}
-
-interface RunJson {
-  state: string;
-  verified: boolean;
-  started_at: string;
-  finished_at: string;
-}
-
-interface LogEvent {
-  at: string;
-  kind: string;
-  data: { stage?: string };
-}
-
-async function measureScan(corpus: Corpus, environment: Record<string, string>): Promise<Measured> {
-  const simulator = await startSimulator();
-  const app = await startBenchApp(simulator, environment);
-  try {
-    const installation = simulator.addInstallation();
-    const repository = simulator.addRepository({
-      installation_id: installation,
-      git_dir: corpus.gitDir,
-      name: "bench",
-    });
-    repository.archive_file = corpus.archive;
-    await app.loopDelay();
-    await simulator.deliverInstallationCreated(installation);
-    await simulator.until(() => simulator.checkRuns.find((check) => check.status === "completed"), {
-      timeoutMs: SCAN_TIMEOUT_MS,
-      what: "the scan",
-    });
-    const run = await app.get<RunJson>("/runs/1");
-    if (run.state !== "succeeded" || !run.verified) throw new Error(`The scan ended ${run.state}.`);
-    const { data } = await app.get<{ data: LogEvent[] }>("/runs/1/log?limit=1000");
-    return {
-      seconds: (Date.parse(run.finished_at) - Date.parse(run.started_at)) / 1000,
-      rssMb: await app.peakRssMb(),
-      loopP99Ms: (await app.loopDelay()).p99,
-      requests: simulator.requests.length,
-      stages: stagesOf(data),
-    };
-  } finally {
-    await app.stop();
-    await simulator.close();
-  }
-}
-
-function stagesOf(events: LogEvent[]): Measured["stages"] {
-  const marks = events.filter(
-    ({ kind, data }) => kind === "run.started" || kind === "run.completed" || data.stage,
-  );
-  const stages = new Map<string, number>();
-  marks.forEach((event, i) => {
-    const next = marks[i + 1];
-    const stage = event.data.stage ?? "starting";
-    if (next)
-      stages.set(stage, (stages.get(stage) ?? 0) + (Date.parse(next.at) - Date.parse(event.at)) / 1000);
-  });
-  return [...stages].map(([stage, seconds]) => ({ stage, seconds }));
-}
-
 function rowOf(
   what: string,
   corpus: Corpus,
-  { seconds, floor, measured }: { seconds: number; floor: number; measured?: Measured },
+  { seconds, floor, measured }: { seconds: number; floor: number; measured?: MeasuredScan },
 ): Row {
   return {
     what,
@@ -133,7 +63,7 @@ console.log(`${corpus.files.toLocaleString("en-US")} files, ${(corpus.bytes / 1e
 await measureFloor(corpus); // warms the code and the page cache
 const floor = await measureFloor(corpus);
 const rows = [rowOf("floor", corpus, { seconds: floor, floor })];
-const details: Record<string, Measured["stages"]> = {};
+const details: Record<string, MeasuredScan["stages"]> = {};
 const server = process.env.BENCH_DATABASE_URL;
 for (const what of server ? ["PostgreSQL", "embedded"] : ["embedded"]) {
   const environment = server && what === "PostgreSQL" ? { DATABASE_URL: await recreate(server) } : undefined;

@@ -20,7 +20,7 @@ import { BENCH_QUERIES, type BenchQuery } from "./search-queries.ts";
  * of pg_trgm in the same database, and of ripgrep, git grep and codesearch over the same files. All in one run, since
  * machines are noisy: compare the ratios.
  * BENCH_DATABASE_URL names a PostgreSQL to use instead of the embedded server; its database "repodex_bench" is dropped
- * and made anew. REPOSITORIES=100 takes fewer, PEERS=0 asks only ours, ROUNDS=5 asks ours so often (warm, the first
+ * and made anew; LOADED names a database that a run before has loaded. REPOSITORIES=100 takes fewer, PEERS=0 asks only ours, ROUNDS=5 asks ours so often (warm, the first
  * does not count).
  */
 const REPOSITORIES = Number(process.env.REPOSITORIES ?? 10_000);
@@ -272,9 +272,12 @@ function rowOf(who: string, timed: Timed[], answers: string) {
   };
 }
 
-await withDatabase(async (url) => {
+const LOADED = process.env.LOADED;
+await (LOADED ? measure(LOADED) : withDatabase(measure));
+
+async function measure(url: string): Promise<void> {
   const corpus = await loadSearchCorpus(REPOSITORIES);
-  console.table([await load(corpus, url)]);
+  if (!LOADED) console.table([await load(corpus, url)]);
   const ours = await askOurs(url);
   const ranked = ours.filter(({ kind }) => kind === "words");
   const exact = ours.filter(({ kind }) => kind !== "words");
@@ -300,4 +303,4 @@ await withDatabase(async (url) => {
     }
   }
   console.table(rows);
-});
+}

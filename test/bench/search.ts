@@ -49,7 +49,6 @@ async function load(corpus: CorpusRepository[], url: string): Promise<Record<str
   const app = await startBenchApp(simulator, {
     DATABASE_URL: url,
     WRITES_PER_HOUR: "100000",
-    LOG_LEVEL: "warn",
   });
   const client = new pg.Client(url);
   await client.connect();

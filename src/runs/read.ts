@@ -31,7 +31,7 @@ export interface RunView {
   superseded_by: string | null;
   queued_at: Date;
   not_before: Date;
-  /** Place in the installation's line, 1 is next; null unless queued. */
+  /** Place in the installation's line, as far as the viewer sees it; 1 is next; null unless queued. */
   position: number | null;
   started_at: Date | null;
   finished_at: Date | null;
@@ -49,7 +49,7 @@ export interface RunStatus {
   last_finished: RunView | null;
 }
 
-const RUN_COLUMNS = sql`
+const runColumns = (viewer: Viewer) => sql`
   runs.id, runs.repository_id, runs.trigger, runs.state, runs.stage, runs.head_sha, runs.tree_sha, runs.verified,
   runs.epoch, runs.failures, runs.max_failures, runs.reason, runs.reason_code,
   case when runs.state = 'queued' then coalesce(case
@@ -66,12 +66,18 @@ const RUN_COLUMNS = sql`
   case when runs.state = 'queued' then (
     select count(*)::int + 1 from runs ahead
     where ahead.installation_id = runs.installation_id and ahead.state = 'queued' and ahead.id <> runs.id
+      and ${isCountedFor(viewer)}
       and (ahead.priority > runs.priority or (ahead.priority = runs.priority and (ahead.queued_at, ahead.id) < (runs.queued_at, runs.id)))
   ) end as position`;
 
+/** What waits for a repository that a viewer does not see is not counted: its place would tell that it is there. */
+function isCountedFor({ repositories }: Viewer): RawBuilder<boolean> {
+  return repositories === "all" ? sql`true` : sql`ahead.repository_id = any(${repositories}::bigint[])`;
+}
+
 async function selectRuns(db: Kysely<Tables>, viewer: Viewer, rest: RawBuilder<unknown>): Promise<RunView[]> {
   const { rows } = await sql<RunView>`
-    select ${RUN_COLUMNS}
+    select ${runColumns(viewer)}
     from runs
     join repositories on repositories.id = runs.repository_id
     join installations on installations.id = runs.installation_id

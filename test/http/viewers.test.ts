@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { Viewer } from "../../src/database/viewer.ts";
 import { createHttpApp } from "../../src/http/app.ts";
 import { RunChanges } from "../../src/http/run-changes.ts";
@@ -14,11 +14,20 @@ const database = useDatabase();
 /** What stands in every file, path and name of the other's repository, and nowhere else. */
 const SECRET = "zanzibar";
 
-/** Two repositories, indexed, each of which one viewer may see; and the app that answers both. */
+/** What is asked about: a repository and one of its runs that has ended. */
+interface Subject {
+  repository: string;
+  run: string;
+}
+
+/** An indexed repository that one viewer may see, the app that answers viewers, and another's repository to come. */
 async function setUp() {
   const journey = await startJourney(database, {
     files: { "src/own.ts": "export const shared = 1;\n", "own.txt": "mine\n" },
+    started: false,
   });
+  const worker = await journey.start();
+  await journey.install();
   const other = await createRepository({
     bare: true,
     files: {
@@ -26,25 +35,22 @@ async function setUp() {
       [`${SECRET}.png`]: Buffer.from([0, 1, 2]),
     },
   });
-  const foreign = journey.simulator.addRepository({
+  const { id } = journey.simulator.addRepository({
     installation_id: journey.installationId,
     git_dir: other.dir,
     name: SECRET,
   });
-  await journey.install();
-  const succeeded = async () => {
-    const rows = await database.db.selectFrom("runs").select("id").where("state", "=", "succeeded").execute();
-    return rows.length === 2;
-  };
-  await until(succeeded, { what: "both to be indexed" });
-  await journey.untilStill();
   const viewers: Record<string, Viewer> = {
     mine: { repositories: [String(journey.repositoryId)] },
-    theirs: { repositories: [String(foreign.id)] },
+    theirs: { repositories: [String(id)] },
   };
   const { connection } = database;
   const engine = createSearchEngine(connection);
   const changes = new RunChanges(connection);
+  onTestFinished(async () => {
+    await changes.close();
+    await engine.close();
+  });
   const app = createHttpApp({
     connection,
     access: { kind: "viewers", find: (token) => viewers[token] ?? null },
@@ -52,30 +58,44 @@ async function setUp() {
     search: { engine, githubWebUrl: "https://github.com" },
     log: createLogger("silent"),
   });
-  const runs = await database.db.selectFrom("runs").select(["id", "repository_id"]).execute();
-  const runOf = (id: number) => runs.find(({ repository_id }) => repository_id === String(id))?.id as string;
-  const ask = async (token: string, path: string, method = "GET") => {
+  const ask = async (token: string, path: string, method = "GET"): Promise<Answer> => {
     const response = await app.request(path, { method, headers: { authorization: `Bearer ${token}` } });
-    const isStream = response.headers.get("content-type")?.includes("event-stream");
-    const body = isStream ? "a stream" : await response.text();
-    if (isStream) await response.body?.cancel();
-    return { status: response.status, body, headers: Object.fromEntries(response.headers) };
-  };
-  const close = async () => {
-    await changes.close();
-    await engine.close();
+    const { date: _, ...headers } = Object.fromEntries(response.headers);
+    return { status: response.status, body: await response.text(), headers };
   };
   return {
     app,
     ask,
-    close,
-    ids: { own: String(journey.repositoryId), foreign: String(foreign.id) },
-    runs: { own: runOf(journey.repositoryId), foreign: runOf(foreign.id) },
+    own: await subject(String(journey.repositoryId)),
+    /** Indexes the other's repository; afterwards nothing works beside the app. */
+    async addForeign(): Promise<Subject> {
+      await journey.simulator.deliverRepositoriesAdded(journey.installationId, [id]);
+      await until(() => subject(String(id)).catch(() => null), { what: "the other's to be indexed" });
+      await journey.untilStill();
+      await worker.close();
+      return await subject(String(id));
+    },
   };
 }
 
+interface Answer {
+  status: number;
+  body: string;
+  headers: Record<string, string>;
+}
+
+async function subject(repository: string): Promise<Subject> {
+  const { id } = await database.db
+    .selectFrom("runs")
+    .select("id")
+    .where("repository_id", "=", repository)
+    .where("state", "=", "succeeded")
+    .executeTakeFirstOrThrow();
+  return { repository, run: id };
+}
+
 /** Every route that answers viewers: what to ask of it about a repository and a run. */
-const ROUTES: Record<string, (of: { repository: string; run: string }) => string[]> = {
+const ROUTES: Record<string, (of: Subject) => string[]> = {
   "GET /api/v1/repositories": () =>
     ["", "?limit=1", `?q=${SECRET}`, "?state=indexed"].map((q) => `/api/v1/repositories${q}`),
   "GET /api/v1/repositories/:id": ({ repository }) => [`/api/v1/repositories/${repository}`],
@@ -86,6 +106,7 @@ const ROUTES: Record<string, (of: { repository: string; run: string }) => string
   "GET /api/v1/repositories/:id/files/content": ({ repository }) => [
     `/api/v1/repositories/${repository}/files/content?path=src/${SECRET}.ts`,
     `/api/v1/repositories/${repository}/files/content?path=src/${SECRET}.ts&start_line=2`,
+    `/api/v1/repositories/${repository}/files/content?path=own.txt`,
   ],
   "POST /api/v1/repositories/:id/rescan": ({ repository }) => [`/api/v1/repositories/${repository}/rescan`],
   "GET /api/v1/repositories/:id/rescan/status": ({ repository }) => [
@@ -117,10 +138,14 @@ const ROUTES: Record<string, (of: { repository: string; run: string }) => string
   "GET /api/v1/runs/:id/events": ({ run }) => [`/api/v1/runs/${run}/events`],
   "POST /api/v1/runs/:id/cancel": ({ run }) => [`/api/v1/runs/${run}/cancel`],
   "GET /": () => ["/"],
-  "GET /search": () => ["/search", `/search?q=shared`, `/search?q=%22shared%22`, `/search?q=path%3A*`],
+  "GET /search": () =>
+    ["", "shared", '"shared"', "path:*", SECRET, `repo:${SECRET}`, `shared OR ${SECRET}`, "-mine"].map(
+      (q) => `/search?q=${encodeURIComponent(q)}`,
+    ),
   "GET /repositories/:id": ({ repository }) => [`/repositories/${repository}`],
   "GET /repositories/:id/file": ({ repository }) => [
     `/repositories/${repository}/file?path=src/${SECRET}.ts`,
+    `/repositories/${repository}/file?path=own.txt`,
   ],
   "GET /runs/:id": ({ run }) => [`/runs/${run}`],
 };
@@ -135,37 +160,94 @@ const PUBLIC = [
 ];
 
 /** What nothing has: an id like that of a repository or a run. */
-const NOWHERE = { repository: "987654321", run: "987654321" };
+const NOWHERE: Subject = { repository: "987654321", run: "987654321" };
+
+/** The answers of one viewer to all that can be read, about a repository and over all. */
+async function readAll(ask: (token: string, path: string) => Promise<Answer>, of: Subject) {
+  const answers: Record<string, Answer> = {};
+  for (const [route, pathsOf] of Object.entries(ROUTES)) {
+    if (!route.startsWith("GET ")) continue;
+    for (const path of pathsOf(of)) answers[path] = await ask("mine", path);
+  }
+  return answers;
+}
 
 describe("a viewer", () => {
-  test("learns nothing of what another may see, on any route", async () => {
-    const { app, ask, ids, runs, close } = await setUp();
+  test("finds the other's repository and runs as absent as those that nobody has, on any route", async () => {
+    const { app, ask, addForeign } = await setUp();
+    const foreign = await addForeign();
     const routes = new Set(
       app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`),
     );
-    const foreign = { repository: ids.foreign, run: runs.foreign };
+    const without = ({ status, body, headers }: Answer, { repository, run }: Subject): Answer => ({
+      status,
+      body: body.replaceAll(repository, "#").replaceAll(new RegExp(`\\b${run}\\b`, "g"), "#"),
+      headers,
+    });
 
     expect([...routes].sort()).toEqual([...Object.keys(ROUTES), ...PUBLIC].sort());
     for (const [route, pathsOf] of Object.entries(ROUTES)) {
-      const [method = ""] = route.split(" ");
+      const [method = "", pattern = ""] = route.split(" ");
+      const isAboutOne = pattern.includes(":id");
       for (const [i, path] of pathsOf(foreign).entries()) {
         const answer = await ask("mine", path, method);
         const nowhere = await ask("mine", pathsOf(NOWHERE)[i] as string, method);
-        const about = `${method} ${path}`;
-        expect(answer.status, about).toBe(nowhere.status);
-        const told = answer.body.replaceAll(encodeURIComponent(SECRET), "").replaceAll(`q=${SECRET}`, "");
-        if (!path.includes(SECRET) || route.includes("/api/")) expect(told, about).not.toContain(SECRET);
-        const without = (text: string) =>
-          text.replaceAll(ids.foreign, "#").replaceAll(runs.foreign, "#").replaceAll(NOWHERE.run, "#");
-        if (answer.status === 404) expect(without(answer.body), about).toBe(without(nowhere.body));
-        expect(answer.body.includes(ids.foreign) && !path.includes(ids.foreign), about).toBe(false);
+
+        if (isAboutOne) expect(answer.status, `${method} ${path}`).toBe(404);
+        if (isAboutOne) expect(without(answer, foreign), path).toEqual(without(nowhere, NOWHERE));
       }
     }
-    await close();
+    for (const table of ["runs", "run_requests"] as const) {
+      const rows = await database.db
+        .selectFrom(table)
+        .select("trigger")
+        .where("repository_id", "=", foreign.repository)
+        .execute();
+      expect(
+        rows.map(({ trigger }) => trigger),
+        `what was asked of it is not in ${table}`,
+      ).not.toContain("rescan");
+    }
+  });
+
+  test("is answered alike on any route, whether or not there is another's repository", async () => {
+    const { ask, own, addForeign } = await setUp();
+    const before = await readAll(ask, own);
+
+    await addForeign();
+
+    expect(await readAll(ask, own)).toEqual(before);
+    const about = Object.entries(before).filter(([path]) => !path.includes(SECRET) && path.includes(own.run));
+    expect(about.length, "of the own there is something to read").toBeGreaterThan(0);
+    expect(about.map(([, { status }]) => status)).not.toContain(404);
+  });
+
+  test("is answered alike on any route, whether or not the other's waits or is being indexed", async () => {
+    const { ask, own, addForeign } = await setUp();
+    const foreign = await addForeign();
+    const rescan = (of: Subject) => `/api/v1/repositories/${of.repository}/rescan`;
+    const theirs = JSON.parse((await ask("theirs", rescan(foreign), "POST")).body) as { run_id: string };
+    const mine = JSON.parse((await ask("mine", rescan(own), "POST")).body) as { run_id: string };
+    const waiting = `/api/v1/runs/${mine.run_id}`;
+    const setPathLines = async (lines: number | null) => {
+      const changed = database.db.updateTable("repositories").set({ path_lines: lines });
+      await changed.where("id", "=", foreign.repository).execute();
+    };
+    await setPathLines(null);
+    const all = async () => ({ ...(await readAll(ask, own)), waiting: await ask("mine", waiting) });
+    const before = await all();
+    expect(JSON.parse((await ask("theirs", "/api/v1/search?q=shared")).body).incomplete).not.toBeNull();
+
+    expect((await ask("theirs", `/api/v1/runs/${theirs.run_id}/cancel`, "POST")).status).toBe(202);
+    await setPathLines(2);
+
+    expect(await all()).toEqual(before);
+    expect(JSON.parse(before.waiting.body)).toMatchObject({ state: "queued", position: 1 });
   });
 
   test("is answered of the own as if nothing else was there", async () => {
-    const { ask, ids, close } = await setUp();
+    const { ask, own, addForeign } = await setUp();
+    const foreign = await addForeign();
 
     for (const q of ["shared", '"shared"', "/s.ared/", "path:src"]) {
       const path = `/api/v1/search?q=${encodeURIComponent(q)}`;
@@ -178,15 +260,15 @@ describe("a viewer", () => {
         true,
         null,
       ]);
-      expect(mine.data[0].repository_id).toBe(ids.own);
+      expect(mine.data[0].repository_id).toBe(own.repository);
       expect([theirs.data.length, theirs.estimated_total], q).toEqual([1, 1]);
-      expect(theirs.data[0].repository_id).toBe(ids.foreign);
+      expect(theirs.data[0].repository_id).toBe(foreign.repository);
     }
-    await close();
   });
 
   test("cannot go on from another's cursor into what is not the own", async () => {
-    const { ask, close } = await setUp();
+    const { ask, addForeign } = await setUp();
+    const foreign = await addForeign();
     const pages = await Promise.all(
       ["path:*", "/./", "s"].map(async (q) => {
         const path = `/api/v1/search?q=${encodeURIComponent(q)}&limit=1`;
@@ -196,18 +278,25 @@ describe("a viewer", () => {
 
     expect(pages.filter(({ cursor }) => cursor !== null).length).toBeGreaterThan(0);
     for (const { path, cursor } of pages) {
-      if (cursor !== null) expect((await ask("mine", `${path}&cursor=${cursor}`)).body).not.toContain(SECRET);
+      if (cursor === null) continue;
+      const { status, body } = await ask("mine", `${path}&cursor=${cursor}`);
+      const { data, next_cursor } = JSON.parse(body) as {
+        data: { repository_id: string }[];
+        next_cursor: string | null;
+      };
+      expect(status).toBe(200);
+      expect(data.map(({ repository_id }) => repository_id)).not.toContain(foreign.repository);
+      const own = Buffer.from(next_cursor ?? "", "base64url").toString();
+      for (const secret of [SECRET, foreign.repository]) expect(`${body} ${own}`).not.toContain(secret);
     }
-    await close();
   });
 
   test("without a token is answered nothing", async () => {
-    const { ask, close } = await setUp();
+    const { ask } = await setUp();
 
     for (const [route, pathsOf] of Object.entries(ROUTES)) {
       const [method = ""] = route.split(" ");
       for (const path of pathsOf(NOWHERE)) expect((await ask("", path, method)).status, path).toBe(401);
     }
-    await close();
   });
 });

@@ -40,6 +40,16 @@ export function textParameter(c: Context, name: string): string | null {
   return text || null;
 }
 
+/** A file's name, in one of the two ways that it is given. */
+export function nameParameters(c: Context): { path: string | null; path_base64: string | null } {
+  const name = { path: textParameter(c, "path"), path_base64: textParameter(c, "path_base64") };
+  if ((name.path === null) === (name.path_base64 === null))
+    throw badRequest("Give either path or path_base64.");
+  if (name.path_base64 !== null && !isBase64(name.path_base64))
+    throw badRequest("path_base64 must be base64.");
+  return name;
+}
+
 /** A path glob, bounded: what the database spends on each path grows with its length and its wildcards. */
 export function globParameter(c: Context, name: string): string | null {
   const glob = textParameter(c, name);

@@ -11,6 +11,7 @@ import {
   isBase64,
   isId,
   limitParameter,
+  nameParameters,
   numberParameter,
   oneOf,
   page,
@@ -79,13 +80,9 @@ export function createRepositoryRoutes(connection: Connection): Hono {
 
   routes.get("/:id/files/content", async (c) => {
     const { id } = await requireRepository(c);
-    const path = textParameter(c, "path");
-    const pathBase64 = textParameter(c, "path_base64");
-    if ((path === null) === (pathBase64 === null)) throw badRequest("Give either path or path_base64.");
-    if (pathBase64 !== null && !isBase64(pathBase64)) throw badRequest("path_base64 must be base64.");
+    const name = nameParameters(c);
     const lines = linesParameter(c);
-    const name = { repository_id: id, path, path_base64: pathBase64 };
-    const file = await readFile(db, c.var.viewer, { ...name, lines });
+    const file = await readFile(db, c.var.viewer, { repository_id: id, ...name, lines });
     if (!file) throw notFound("file in the indexed commit");
     if (file.state !== "indexed") {
       throw new Problem(422, "Not indexed", {
@@ -152,7 +149,6 @@ function isFilePosition(value: unknown): value is FilePosition {
   );
 }
 
-/** No body means an incremental scan. */
 const MAX_LINE = 2_147_483_647;
 
 /** The lines that are asked for, or null for all; the file may end before. */
@@ -166,6 +162,7 @@ function linesParameter(c: Context): LineRange | null {
   return lines;
 }
 
+/** No body means an incremental scan. */
 async function readMode(c: Context): Promise<"incremental" | "full"> {
   const text = await c.req.text();
   if (text.trim() === "") return "incremental";

@@ -30,7 +30,7 @@ export function pageAddress({ repository_id, path, path_base64 }: FilePlace, lin
   return `/repositories/${repository_id}/file?${query}`;
 }
 
-/** Where a file is on GitHub: `url` is null for names that no address can hold. */
+/** A link to a file's page on GitHub. */
 export function onGitHub(url: string): Html {
   return html`<a href="${url}" rel="noreferrer">on GitHub</a>`;
 }

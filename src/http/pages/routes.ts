@@ -11,7 +11,7 @@ import { BadCursor } from "../../search/cursor.ts";
 import { parseQuery } from "../../search/query.ts";
 import { QuerySyntaxError } from "../../search/query-error.ts";
 import { search } from "../../search/search.ts";
-import { idParameter, isBase64, numberParameter, textParameter } from "../api/parameters.ts";
+import { idParameter, nameParameters, numberParameter, textParameter } from "../api/parameters.ts";
 import type { SearchAccess } from "../api/search.ts";
 import { badRequest, notFound } from "../problem.ts";
 import { LINES_OF_PAGE } from "./code.ts";
@@ -91,16 +91,6 @@ export function createPageRoutes({ db }: Connection, access: SearchAccess): Hono
   });
 
   return routes;
-}
-
-/** A file's name, in one of the two ways that it is given. */
-function nameParameters(c: Context): { path: string | null; path_base64: string | null } {
-  const name = { path: textParameter(c, "path"), path_base64: textParameter(c, "path_base64") };
-  if ((name.path === null) === (name.path_base64 === null))
-    throw badRequest("Give either path or path_base64.");
-  if (name.path_base64 !== null && !isBase64(name.path_base64))
-    throw badRequest("path_base64 must be base64.");
-  return name;
 }
 
 /** What a query finds, or what is wrong with it; null where it asks nothing. */

@@ -1,12 +1,9 @@
-import { Worker } from "node:worker_threads";
 import PQueue from "p-queue";
 import type { UnitKeys } from "../grams/segment.ts";
 import type { IndexedUnits } from "../grams/unit.ts";
+import { answerOf, Threads } from "../threads.ts";
 import type { Chunk } from "./chunk.ts";
 import type { ParsedBatch, ParseRequest } from "./parse.ts";
-
-/** A thread that takes more memory than this ends, and its batch fails; the process lives on. */
-const THREAD_HEAP_MB = 256;
 
 /** A text by its chunks, of which the first has this number. */
 export interface NumberedText {
@@ -33,8 +30,7 @@ export type ParserAnswer = ParsedBatch & Pick<ParseRequest, "content">;
 /** Reads texts on threads of its own, so that webhooks are answered meanwhile. Rejects when a thread dies of one. */
 export class Parser {
   readonly #slots: PQueue;
-  readonly #idle: Worker[] = [];
-  readonly #all = new Set<Worker>();
+  readonly #threads = new Threads(new URL("./parse-thread.ts", import.meta.url));
 
   constructor({ threads }: { threads: number }) {
     this.#slots = new PQueue({ concurrency: threads });
@@ -63,42 +59,17 @@ export class Parser {
     moved: ArrayBuffer[],
   ): Promise<Extract<ThreadAnswer, { kind: K }>> {
     return await this.#slots.add(async () => {
-      const worker = this.#idle.pop() ?? this.#start();
-      const answer = answerOf(worker);
+      const worker = this.#threads.take();
+      const answer = answerOf<Extract<ThreadAnswer, { kind: K }>>(worker, "parses files");
       worker.postMessage(request, moved);
       const message = await answer;
-      this.#idle.push(worker);
-      return message as Extract<ThreadAnswer, { kind: K }>;
+      this.#threads.giveBack(worker);
+      return message;
     });
   }
 
   /** Ends the threads; what they have at hand is abandoned. */
   async close(): Promise<void> {
-    await Promise.all([...this.#all].map((worker) => worker.terminate()));
-  }
-
-  #start(): Worker {
-    const worker = new Worker(new URL("./parse-thread.ts", import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB, maxYoungGenerationSizeMb: 24 },
-    });
-    this.#all.add(worker);
-    worker.on("error", () => {}); // told to whoever waits for its answer
-    worker.once("exit", () => {
-      this.#all.delete(worker);
-      if (this.#idle.includes(worker)) this.#idle.splice(this.#idle.indexOf(worker), 1);
-    });
-    worker.unref();
-    return worker;
-  }
-}
-
-async function answerOf(worker: Worker): Promise<ThreadAnswer> {
-  const { promise, resolve, reject } = Promise.withResolvers<ThreadAnswer>();
-  const onExit = () => reject(new Error("the thread that parses files ended"));
-  worker.once("message", resolve).once("error", reject).once("exit", onExit);
-  try {
-    return await promise;
-  } finally {
-    worker.off("message", resolve).off("error", reject).off("exit", onExit);
+    await this.#threads.close();
   }
 }

@@ -1,11 +1,10 @@
 import { setImmediate } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import PQueue from "p-queue";
+import { answerOf, Threads } from "../threads.ts";
 import { type CompiledPattern, compilePattern, type LineMatch } from "./match.ts";
 import type { Pattern } from "./pattern.ts";
 
-/** A thread that takes more memory than this ends, and its request with it; the process lives on. */
-const THREAD_HEAP_MB = 256;
 /** How long literals may keep the event loop to themselves, in milliseconds. */
 const TURN_MS = 10;
 /** Comparisons of characters that literals may take in one text at worst (`aaa…b` in `aaa…`): some 10 ms. */
@@ -40,13 +39,12 @@ export class TimedOut extends Error {
  * threads, of which each has one request at a time, and is ended where that does not answer in time.
  */
 export class Matcher {
-  readonly #threads: PQueue;
-  readonly #idle: Worker[] = [];
-  readonly #all = new Set<Worker>();
+  readonly #slots: PQueue;
+  readonly #threads = new Threads(new URL("./matcher-thread.ts", import.meta.url));
   #closed = false;
 
   constructor({ threads }: { threads: number }) {
-    this.#threads = new PQueue({ concurrency: threads });
+    this.#slots = new PQueue({ concurrency: threads });
   }
 
   /**
@@ -81,7 +79,7 @@ export class Matcher {
   /** Ends the threads; what they have at hand is rejected. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#all].map((worker) => worker.terminate()));
+    await this.#threads.close();
   }
 
   async #matchOnThread(
@@ -101,7 +99,7 @@ export class Matcher {
     signal?.addEventListener("abort", onAbort, { once: true });
     ending.addEventListener("abort", onEnding, { once: true });
     try {
-      const answer = this.#threads.add(() => this.#ask(request, giveUp.signal, stopped));
+      const answer = this.#slots.add(() => this.#ask(request, giveUp.signal, stopped));
       answer.catch(() => {}); // it may still wait in line when this is long over
       return await Promise.race([answer, stopped]);
     } finally {
@@ -114,33 +112,18 @@ export class Matcher {
   async #ask(request: MatchRequest, signal: AbortSignal, stopped: Promise<never>): Promise<MatchAnswer> {
     signal.throwIfAborted();
     if (this.#closed) throw new Error("the matcher is closed");
-    const worker = this.#idle.pop() ?? this.#start();
+    const worker = this.#threads.take();
     try {
-      const answer = answerOf(worker);
+      const answer = matchesOf(worker);
       worker.postMessage(request);
       const found = await Promise.race([answer, stopped]);
-      this.#idle.push(worker);
+      this.#threads.giveBack(worker);
       return found;
     } catch (error) {
-      this.#all.delete(worker);
-      await worker.terminate();
-      if (!this.#closed) this.#idle.push(this.#start()); // ready when the next request comes
+      await this.#threads.end(worker);
+      if (!this.#closed) this.#threads.prepare(); // ready when the next request comes
       throw error;
     }
-  }
-
-  #start(): Worker {
-    const worker = new Worker(new URL("./matcher-thread.ts", import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB, maxYoungGenerationSizeMb: 24 },
-    });
-    this.#all.add(worker);
-    worker.on("error", () => {}); // told to whoever waits for its answer
-    worker.once("exit", () => {
-      this.#all.delete(worker);
-      if (this.#idle.includes(worker)) this.#idle.splice(this.#idle.indexOf(worker), 1);
-    });
-    worker.unref();
-    return worker;
   }
 }
 
@@ -183,15 +166,11 @@ function merge(here: (LineMatch[] | null)[], there: LineMatch[][]): LineMatch[][
   });
 }
 
-async function answerOf(worker: Worker): Promise<MatchAnswer> {
-  const { promise, resolve, reject } = Promise.withResolvers<MatchAnswer>();
-  const onError = (error: Error) => reject(isExhausted(error) ? new TimedOut({ cause: error }) : error);
-  const onExit = () => reject(new Error("the thread that matches patterns ended"));
-  worker.once("message", resolve).once("error", onError).once("exit", onExit);
+async function matchesOf(worker: Worker): Promise<MatchAnswer> {
   try {
-    return await promise;
-  } finally {
-    worker.off("message", resolve).off("error", onError).off("exit", onExit);
+    return await answerOf<MatchAnswer>(worker, "matches patterns");
+  } catch (error) {
+    throw error instanceof Error && isExhausted(error) ? new TimedOut({ cause: error }) : error;
   }
 }
 

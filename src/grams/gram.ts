@@ -1,4 +1,5 @@
 import { foldUnit } from "./fold.ts";
+import { Marks } from "./marks.ts";
 
 /**
  * A gram is a window of four symbols of a text, hashed to 18 bits. Symbols do not tell upper from lower case, so that
@@ -13,29 +14,18 @@ const WINDOW_MASK = 0xffffff;
 const SYMBOLS = 64;
 const NEWLINE = 10;
 
-/**
- * Adds the distinct grams of a text (its UTF-16 units) to `into` from `at` on, in the order they are first met; answers where they end.
- * A text without a newline at its end is taken as if it had one. `into` must have room for twice the text's length.
- */
+/** Reads the distinct grams of texts. */
 export class GramReader {
-  /** Which gram was met in which text: cheaper to keep than to clear. */
-  readonly #met = new Uint8Array(GRAMS);
-  #texts = 0;
+  readonly #marks = new Marks(GRAMS);
 
-  /** The mark of the next text. */
-  #next(): number {
-    this.#texts += 1;
-    if (this.#texts > 255) {
-      this.#met.fill(0);
-      this.#texts = 1;
-    }
-    return this.#texts;
-  }
-
+  /**
+   * Adds the distinct grams of a text (its UTF-16 units) to `into` from `at` on, in the order they are first met; answers where they end.
+   * A text without a newline at its end is taken as if it had one. `into` must have room for twice the text's length.
+   */
   read(text: Uint16Array, into: Uint32Array, at: number): number {
     const table = SYMBOL_TABLE;
-    const met = this.#met;
-    const current = this.#next();
+    const { met } = this.#marks;
+    const current = this.#marks.next();
     let end = at;
     let window = 0;
     let symbols = 0;

@@ -1,4 +1,5 @@
 import { foldUnit, toUnits } from "./fold.ts";
+import { Marks } from "./marks.ts";
 
 /**
  * Words of a text, hashed, for ranking: identifiers as they stand, and the parts that camelCase, snake_case and digits
@@ -117,25 +118,14 @@ export function standingOf(text: string, { start, end }: Span): Standing {
 
 /** Reads the distinct words of texts. */
 export class WordReader {
-  readonly #met = new Uint8Array(WORDS);
+  readonly #marks = new Marks(WORDS);
   /** The word that was met last with each hash. */
   readonly #last = new Int32Array(WORDS);
-  #texts = 0;
-
-  /** The mark of the next text. */
-  #next(): number {
-    this.#texts += 1;
-    if (this.#texts > 255) {
-      this.#met.fill(0);
-      this.#texts = 1;
-    }
-    return this.#texts;
-  }
 
   /** Adds the hashes of a text's words to `into` from `at` on, each plus `base`; answers where they end. */
   read(text: Uint16Array, into: Uint32Array, at: number, base: number): number {
-    const current = this.#next();
-    const met = this.#met;
+    const current = this.#marks.next();
+    const { met } = this.#marks;
     const last = this.#last;
     const { length } = text;
     let to = at;
@@ -165,7 +155,7 @@ export class WordReader {
         // Most words were met before in the same text, and so were their parts.
         const isMixed = (kinds & ~(1 << first) & ~1) !== 0;
         if (isMixed && (isNew || last[key] !== hash))
-          to = this.#readParts(text, { start, end }, { into, to, base });
+          to = this.#readParts(text, { start, end }, { current, into, to, base });
         last[key] = hash;
       }
       start = end;
@@ -176,14 +166,15 @@ export class WordReader {
   #readParts(
     text: Uint16Array,
     word: Span,
-    { into, to, base }: { into: Uint32Array; to: number; base: number },
+    { current, into, to, base }: { current: number; into: Uint32Array; to: number; base: number },
   ): number {
+    const { met } = this.#marks;
     let end = to;
     for (const part of partsOf(text, word)) {
       if (part.end - part.start < MIN_PART_LENGTH) continue;
       const key = hashText(text, part, PART_SEED);
-      if (this.#met[key] === this.#texts) continue;
-      this.#met[key] = this.#texts;
+      if (met[key] === current) continue;
+      met[key] = current;
       this.#last[key] = 0; // no word of this text was met with it: what is there is of another text
       into[end] = base + key;
       end += 1;

@@ -15,6 +15,7 @@ import {
   readRow,
   rowsOfSlices,
   SLICES,
+  UNITS_EVER,
 } from "./segment.ts";
 import { drawSegmentId, SEGMENTS_CHANNEL, type SegmentPart, storeSegment } from "./store.ts";
 
@@ -266,10 +267,8 @@ function mergeLists(
   return merged;
 }
 
-/** A blob of half a gigabyte, the longest text there can be, has so many units. */
-const MAX_UNITS_EVER = 65_536;
-const decoded = new Uint16Array(MAX_UNITS_EVER);
-const numbers = new Uint16Array(MAX_UNITS_EVER);
+const decoded = new Uint16Array(UNITS_EVER);
+const numbers = new Uint16Array(UNITS_EVER);
 
 /** Adds the new numbers of a list's units to `into` from `length` on; answers where they end. */
 function addMapped(list: PostingList, mapped: Uint16Array, into: Uint16Array, length: number): number {

@@ -11,6 +11,8 @@ import { WORDS } from "./word.ts";
 /** Grams are the first keys, words those after them. */
 export const KEYS = GRAMS + WORDS;
 export const MAX_UNITS = 16_383;
+/** More than any segment has: a blob is in one, and one of half a gigabyte, the longest text there can be, has so many. */
+export const UNITS_EVER = 65_536;
 /** Lists longer than this many bytes have a row of their own. */
 const OWN_ROW_BYTES = 256;
 /** Fewer units than that: large buckets, since the rows would be tiny otherwise. */

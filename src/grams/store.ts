@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import type { Transaction } from "../database/connect.ts";
-import { copyEncoded } from "../database/copy.ts";
+import { type Column, copyEncoded, copyRows } from "../database/copy.ts";
 import { notify } from "../database/notify.ts";
 import type { Tables } from "../database/schema.ts";
 import { encodeMembers, type MemberBlob } from "./members.ts";
@@ -22,6 +22,16 @@ export interface SegmentPart {
   blobs: MemberBlob[];
 }
 
+const PART_COLUMNS: Column[] = [
+  { name: "segment_id", type: "int8" },
+  { name: "position", type: "int4" },
+  { name: "repository_id", type: "int8" },
+  { name: "first_chunk", type: "int8" },
+  { name: "last_chunk", type: "int8" },
+  { name: "chunks", type: "int4" },
+  { name: "members", type: "bytea" },
+];
+
 /**
  * Stores a segment whose rows are encoded already (POSTING_COLUMNS), or stored. It is seen once the transaction is
  * committed.
@@ -34,22 +44,16 @@ export async function storeSegment(
   await sql`insert into gram_segments (id, units) overriding system value values (${id}, ${units})`.execute(
     trx,
   );
-  for (const [position, { repository_id, blobs }] of parts.entries()) {
-    const chunks = countChunks(blobs);
-    const last = blobs.at(-1);
-    await trx
-      .insertInto("gram_parts")
-      .values({
-        segment_id: id,
-        position,
-        repository_id,
-        first_chunk: blobs[0]?.first ?? 0,
-        last_chunk: last ? last.first + countChunks([last]) - 1 : 0,
-        chunks,
-        members: encodeMembers(blobs),
-      })
-      .execute();
-  }
+  await copyRows(client, {
+    table: "gram_parts",
+    columns: PART_COLUMNS,
+    rows: parts.map(({ repository_id, blobs }, position) => {
+      const last = blobs.at(-1);
+      const lastChunk = last ? last.first + countChunks([last]) - 1 : 0;
+      const members = encodeMembers(blobs);
+      return [id, position, repository_id, blobs[0]?.first ?? 0, lastChunk, countChunks(blobs), members];
+    }),
+  });
   if (postings)
     await copyEncoded(client, { table: "gram_postings", columns: POSTING_COLUMNS, pieces: postings });
   await notify(trx, SEGMENTS_CHANNEL);

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { GRAMS, gramsOfLiteral } from "../grams/gram.ts";
 import { decodeList, EVERYWHERE, type PostingList } from "../grams/posting.ts";
-import { findList, rowsOfKey } from "../grams/segment.ts";
+import { findList, rowsOfKey, UNITS_EVER } from "../grams/segment.ts";
 import { keysOfWord } from "../grams/word.ts";
 import type { Need } from "./pattern.ts";
 import type { RowsBySegment } from "./row-cache.ts";
@@ -192,8 +192,7 @@ export function unitsFor(need: KeyNeed, segment: Segment, lists: Map<number, Pos
   }
 }
 
-/** A blob of half a gigabyte, the longest text there can be, has so many units. */
-const scratch = new Uint16Array(65_536);
+const scratch = new Uint16Array(UNITS_EVER);
 
 function decode(list: PostingList): Uint16Array {
   return scratch.slice(0, decodeList(list, scratch));

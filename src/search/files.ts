@@ -8,10 +8,13 @@ import { runPrepared, type Snapshot } from "./statement.ts";
 /** A file of a published manifest, as a search sees it. */
 export interface SearchedFile {
   repository_id: string;
+  /** owner/name */
   repository: string;
   path: string;
+  /** The true bytes of a name that is not UTF-8. */
   path_base64: string | null;
   language: string | null;
+  /** What is indexed of the repository. */
   commit: string;
   state: FileState;
   generated: boolean;
@@ -190,15 +193,10 @@ export async function readChunks(
 }
 
 /** Visible repositories whose index cannot be searched whole yet, at most so many of their ids. */
-export async function readUnsearchable(
-  snapshot: Snapshot,
-  viewer: Viewer,
-  { repositories, limit }: { repositories: string[] | null; limit: number },
-): Promise<string[]> {
+export async function readUnsearchable(snapshot: Snapshot, viewer: Viewer, limit: number): Promise<string[]> {
   const statement = sql<{ id: string }>`
     select id from repositories
-    where ${visibleTo(viewer)} and (${repositories === null} or id = any(${repositories ?? []}::bigint[]))
-      and path_lines is null
+    where ${visibleTo(viewer)} and path_lines is null
       and (indexed_commit is not null
         or exists (select from runs where repository_id = repositories.id and state in ('queued', 'running')))
     order by id limit ${limit}`;

@@ -63,7 +63,8 @@ export async function findPathHits(search: PathSearch, places: UnitsBySegment): 
       ? await readFilesAt(search.trx, search.viewer, { paths: [...paths.values()], query: search.query })
       : [];
   const patterns = search.leaves.map(({ pattern }) => compilePattern(pattern));
-  return { candidates: files.flatMap((file) => candidateOf(search, { file, patterns })), broad };
+  const asked = { query: withoutNegation(search.query), conditions: conditionsOf(search.query), patterns };
+  return { candidates: files.flatMap((file) => candidateOf(search, { file, ...asked })), broad };
 }
 
 /**
@@ -147,16 +148,22 @@ function pathChunks(
 
 /** The file, unless the index rules out that its path and its text have all that is asked for. */
 function candidateOf(
-  { query, leaves, segments, units }: PathSearch,
+  { leaves, segments, units }: PathSearch,
   {
     file: { first, ...file },
+    query,
+    conditions,
     patterns,
-  }: { file: SearchedFile & { first: number | null }; patterns: CompiledPattern[] },
+  }: {
+    file: SearchedFile & { first: number | null };
+    query: Query;
+    conditions: Query[];
+    patterns: CompiledPattern[];
+  },
 ): Candidate[] {
   const place = first === null ? null : { repository: Number(file.repository_id), first };
   const blob = place && findBlob(segments, place);
-  const known = { file, conditions: conditionsOf(query) };
-  const isPossible = evaluate(withoutNegation(query), known, (of) => {
+  const isPossible = evaluate(query, { file, conditions }, (of) => {
     const i = leaves.findIndex((leaf) => leaf.query === of);
     const leaf = leaves[i] as Leaf;
     if (leaf.query.scope === "anywhere" && patterns[i]?.test(file.path)) return true;

@@ -1,6 +1,5 @@
 import PQueue from "p-queue";
 import { type Connection, transaction } from "../database/connect.ts";
-import type { FileState } from "../database/schema.ts";
 import type { Viewer } from "../database/viewer.ts";
 import { type Cursor, readCursor, writeCursor } from "./cursor.ts";
 import {
@@ -104,17 +103,7 @@ export interface SearchOptions {
 }
 
 /** A file for which the query is true. */
-export interface FoundFile {
-  repository_id: string;
-  /** owner/name */
-  repository: string;
-  path: string;
-  /** The true bytes of a name that is not UTF-8. */
-  path_base64: string | null;
-  language: string | null;
-  /** What is indexed of the repository. */
-  commit: string;
-  state: FileState;
+export interface FoundFile extends Omit<SearchedFile, "generated" | "vendored" | "truths"> {
   /** What of the path matches, as columns (UTF-16 units). */
   path_ranges: [number, number][];
   lines: FoundLine[];
@@ -178,8 +167,7 @@ export async function search(
         await snapshot.client.query(
           `set transaction isolation level repeatable read, read only; set local plan_cache_mode = force_generic_plan; set local statement_timeout = ${Math.ceil(timeBox)}`,
         );
-        const limits = { repositories: null, limit: UNSEARCHABLE_SHOWN };
-        unsearchable = await readUnsearchable(snapshot, viewer, limits);
+        unsearchable = await readUnsearchable(snapshot, viewer, UNSEARCHABLE_SHOWN);
         await fillPage({ ...snapshot, engine, viewer, query, options, deadline }, page);
       });
     } catch (error) {

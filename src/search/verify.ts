@@ -64,6 +64,7 @@ export async function verify(candidates: Candidate[], context: Verification): Pr
     patterns,
     { deadline, limit: LINES_OF_UNIT, ...(signal && { signal }) },
   );
+  const conditions = conditionsOf(context.query);
   const foundIn = new Map(all.map((unit, i) => [unit, matched[i] ?? []]));
   const paths = leaves.map(({ query, pattern }) =>
     query.scope === "anywhere" ? compilePattern(pattern) : null,
@@ -75,18 +76,24 @@ export async function verify(candidates: Candidate[], context: Verification): Pr
         (foundIn.get(unit)?.[leaf] ?? []).map(({ line, ranges }) => ({ unit, index: line, ranges })),
       ),
     );
-    return judge(candidate, { found, paths, ...context });
+    return judge(candidate, { found, paths, conditions, ...context });
   });
 }
 
 /** The file, where the query is true of it. */
 function judge(
   candidate: Candidate,
-  { found, paths, query, leaves }: Verification & { found: Found[][]; paths: (CompiledPattern | null)[] },
+  {
+    found,
+    paths,
+    conditions,
+    query,
+    leaves,
+  }: Verification & { found: Found[][]; paths: (CompiledPattern | null)[]; conditions: Query[] },
 ): Verified[] {
   const { file } = candidate;
   const inPath = paths.map((pattern) => pattern?.matchLines(file.path, 1)[0]?.ranges ?? []);
-  const isTrue = evaluate(query, { file, conditions: conditionsOf(query) }, (of) => {
+  const isTrue = evaluate(query, { file, conditions }, (of) => {
     const leaf = leaves.findIndex((one) => one.query === of);
     return (found[leaf]?.length ?? 0) > 0 || (inPath[leaf]?.length ?? 0) > 0;
   });

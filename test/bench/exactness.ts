@@ -12,6 +12,7 @@ import { createSearchEngine, type SearchEngine, search } from "../../src/search/
 import { startSimulator } from "../simulator/simulator.ts";
 import { createRepository } from "../support/git.ts";
 import { createRandom } from "../support/random.ts";
+import { until } from "../support/wait.ts";
 import { startBenchApp } from "./app.ts";
 import { withDatabase } from "./database.ts";
 import { HOSTILE_FILES } from "./hostile-texts.ts";
@@ -26,6 +27,7 @@ import { loadSearchCorpus } from "./search-corpus.ts";
 const REPOSITORIES = Number(process.env.REPOSITORIES ?? 110);
 const QUERIES = Number(process.env.QUERIES ?? 400);
 const SEED = Number(process.env.SEED ?? 1);
+const LOAD_TIMEOUT_MS = 30 * 60_000;
 const random = createRandom(SEED);
 
 /** Indexes all of it, with a kill -9 once some of the runs have ended. */
@@ -48,20 +50,22 @@ async function load(url: string): Promise<void> {
       simulator.addRepository({ installation_id, git_dir: gitDir, name }).archive_file = archive;
     }
     await simulator.deliverInstallationCreated(installation_id);
-    await poll(async () => (await count("succeeded")) > REPOSITORIES / 3);
+    await until(async () => (await count("succeeded")) > REPOSITORIES / 3, {
+      what: "a third of the scans",
+      timeoutMs: LOAD_TIMEOUT_MS,
+    });
     await app.kill();
     app = await startBenchApp(simulator, environment);
-    await poll(async () => (await count("succeeded")) === corpus.length + 1);
+    await until(async () => (await count("succeeded")) === corpus.length + 1, {
+      what: "all scans",
+      timeoutMs: LOAD_TIMEOUT_MS,
+    });
   } finally {
     await client.end();
     await app.stop();
     await simulator.close();
     await hostile.remove();
   }
-}
-
-async function poll(isDone: () => Promise<boolean>): Promise<void> {
-  while (!(await isDone())) await new Promise((resolve) => setTimeout(resolve, 200));
 }
 
 /** Draws a query from a text that is indexed. */

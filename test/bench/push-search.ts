@@ -9,6 +9,7 @@ import { until } from "../support/wait.ts";
 import { startBenchApp } from "./app.ts";
 import { withDatabase } from "./database.ts";
 import { commitChanges, createLarge, markOf } from "./large-repository.ts";
+import { quantile } from "./quantile.ts";
 
 /**
  * `npm run bench:push-search`: how soon a push of ten files to a repository of 50,000 (FILES) can be searched, and what
@@ -26,11 +27,6 @@ const QUERIES = Array.from({ length: 40 }, (_, i) => {
   if (i % 4 === 1) return `"// file ${random.below(FILES)}"`;
   return i % 4 === 2 ? `"array${random.below(1_000)} = ${word}"` : `${word}${random.below(1_000)}`;
 });
-
-function quantile(values: number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
-}
 
 await withDatabase(async (url) => {
   const git = await createLarge(FILES);

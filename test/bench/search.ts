@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { connect } from "../../src/database/connect.ts";
 import { OPERATOR } from "../../src/database/viewer.ts";
@@ -10,8 +11,10 @@ import { createLogger } from "../../src/log.ts";
 import { parseQuery } from "../../src/search/query.ts";
 import { createSearchEngine, type SearchEngine, search } from "../../src/search/search.ts";
 import { startSimulator } from "../simulator/simulator.ts";
+import { until } from "../support/wait.ts";
 import { startBenchApp } from "./app.ts";
 import { withDatabase } from "./database.ts";
+import { quantile } from "./quantile.ts";
 import { type CorpusRepository, loadSearchCorpus } from "./search-corpus.ts";
 import { BENCH_QUERIES, type BenchQuery } from "./search-queries.ts";
 
@@ -28,6 +31,8 @@ const ROUNDS = Number(process.env.ROUNDS ?? 5);
 const PEERS = process.env.PEERS !== "0";
 const LIMIT = 50;
 const PEER_TIMEOUT_MS = 20_000;
+const LOAD_TIMEOUT_MS = 60 * 60_000;
+const STILL_MS = 3_000;
 /** A process for each repository: what a person would wait for, but too long for all queries. */
 const GIT_GREP_QUERIES = 6;
 
@@ -38,9 +43,8 @@ interface Timed {
   found: number;
 }
 
-function quantile(timed: { ms: number }[], share: number): number {
-  const sorted = timed.map(({ ms }) => ms).sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+function timesOf(timed: Timed[]): number[] {
+  return timed.map(({ ms }) => ms);
 }
 
 async function load(corpus: CorpusRepository[], url: string): Promise<Record<string, string>> {
@@ -64,17 +68,20 @@ async function load(corpus: CorpusRepository[], url: string): Promise<Record<str
     await simulator.deliverInstallationCreated(installation_id);
     const open = "select count(*) as n from runs where state in ('queued', 'running')";
     const ended = "select count(*) as n from runs where state not in ('queued', 'running')";
-    await poll(async () => (await number(ended)) >= corpus.length && (await number(open)) === 0);
+    await until(async () => (await number(ended)) >= corpus.length && (await number(open)) === 0, {
+      what: "all scans",
+      timeoutMs: LOAD_TIMEOUT_MS,
+    });
     const seconds = (performance.now() - startedAt) / 1000;
     const failed = await number("select count(*) as n from runs where state <> 'succeeded'");
     if (failed > 0) throw new Error(`${failed} runs did not succeed.`);
     let before = -1;
-    await poll(async () => {
+    await everySoOften(async () => {
       const segments = await number("select count(*) as n from gram_segments");
       const isStill = segments === before;
       before = segments;
       return isStill;
-    }, 3_000);
+    });
     await client.query("vacuum analyze");
     const bytes = await number("select sum(indexed_bytes) as n from repositories");
     const small = await number("select count(*) as n from repositories where indexed_bytes < 1e6");
@@ -101,8 +108,9 @@ async function load(corpus: CorpusRepository[], url: string): Promise<Record<str
   }
 }
 
-async function poll(isDone: () => Promise<boolean>, everyMs = 500): Promise<void> {
-  while (!(await isDone())) await new Promise((resolve) => setTimeout(resolve, everyMs));
+/** Compaction says nothing when it has done all: it has where nothing changes for so long. */
+async function everySoOften(isDone: () => Promise<boolean>): Promise<void> {
+  while (!(await isDone())) await delay(STILL_MS);
 }
 
 async function ask(engine: SearchEngine, { query, kind }: BenchQuery): Promise<Timed> {
@@ -127,7 +135,7 @@ async function askOurs(url: string): Promise<Timed[]> {
       await ask(engine, query);
       const rounds: Timed[] = [];
       for (let round = 0; round < ROUNDS; round += 1) rounds.push(await ask(engine, query));
-      timed.push({ ...(rounds[0] as Timed), ms: quantile(rounds, 0.5) });
+      timed.push({ ...(rounds[0] as Timed), ms: quantile(timesOf(rounds), 0.5) });
     }
     return timed;
   } finally {
@@ -264,9 +272,9 @@ function rowOf(who: string, timed: Timed[], answers: string) {
   return {
     who,
     queries: timed.length,
-    "p50 (ms)": quantile(timed, 0.5).toFixed(1),
-    "p95 (ms)": quantile(timed, 0.95).toFixed(1),
-    "max (ms)": quantile(timed, 1).toFixed(1),
+    "p50 (ms)": quantile(timesOf(timed), 0.5).toFixed(1),
+    "p95 (ms)": quantile(timesOf(timed), 0.95).toFixed(1),
+    "max (ms)": quantile(timesOf(timed), 1).toFixed(1),
     answers,
   };
 }
@@ -296,7 +304,9 @@ async function measure(url: string): Promise<void> {
       `pg_trgm: index built in ${buildSeconds.toFixed(0)} s, table and index ${(bytes / 1e6).toFixed(0)} MB`,
     );
     rows.push(rowOf("pg_trgm GIN", timed, `the first ${LIMIT} chunks`));
-    console.log(`p95 of pg_trgm ÷ ours: ${(quantile(timed, 0.95) / quantile(shared, 0.95)).toFixed(1)}`);
+    console.log(
+      `p95 of pg_trgm ÷ ours: ${(quantile(timesOf(timed), 0.95) / quantile(timesOf(shared), 0.95)).toFixed(1)}`,
+    );
     for (const [who, timings] of Object.entries(await askPrograms(corpus))) {
       rows.push(rowOf(who, timings, "all lines"));
     }

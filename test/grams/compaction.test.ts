@@ -14,7 +14,7 @@ const database = useDatabase();
 
 /** Stores texts of one chunk each as indexed files of a repository, in a segment of their own. */
 async function addSegment(repository_id: string, { first, texts }: { first: number; texts: string[] }) {
-  const { db, connection } = database;
+  const { db } = database;
   const indexer = new UnitIndexer();
   for (const [i, text] of texts.entries()) {
     const id = first + i;
@@ -49,11 +49,18 @@ async function addSegment(repository_id: string, { first, texts }: { first: numb
     await db.insertInto("chunks").values({ repository_id, id, sha, start_line: 1, text }).execute();
     indexer.add([{ start_column: 0, text }], { first: id });
   }
+  await storeIndexed(repository_id, indexer);
+}
+
+/** Stores what was indexed as a segment. */
+async function storeIndexed(repository_id: string, indexer: UnitIndexer): Promise<void> {
   const { keys, counts, blobs } = indexer.take();
-  const id = await drawSegmentId(db);
+  const id = await drawSegmentId(database.db);
   const rows = rowsOfUnits([{ keys, counts }]).map((row) => [row.key, id, row.data]);
   const postings = [...encodeCopy(POSTING_COLUMNS, rows)];
-  await transaction(connection, (t) => storeSegment(t, { id, parts: [{ repository_id, blobs }], postings }));
+  await transaction(database.connection, (t) =>
+    storeSegment(t, { id, parts: [{ repository_id, blobs }], postings }),
+  );
 }
 
 /** The paths' own chunks are none of these tests' matter. */
@@ -75,16 +82,7 @@ async function addPathChunk(repository_id: string, text: string): Promise<void> 
     .values({ repository_id, id, sha: null, start_line: 1, text })
     .execute();
   indexer.add([{ start_column: 0, text }], { first: id, isPaths: true });
-  const { keys, counts, blobs } = indexer.take();
-  const segment = await drawSegmentId(database.db);
-  const rows = rowsOfUnits([{ keys, counts }]).map((row) => [row.key, segment, row.data]);
-  await transaction(database.connection, (t) =>
-    storeSegment(t, {
-      id: segment,
-      parts: [{ repository_id, blobs }],
-      postings: [...encodeCopy(POSTING_COLUMNS, rows)],
-    }),
-  );
+  await storeIndexed(repository_id, indexer);
 }
 
 async function segments(): Promise<number[]> {

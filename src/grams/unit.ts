@@ -11,7 +11,7 @@ interface Piece {
 }
 
 /** The chunks of a text, unit by unit: the pieces of a very long line belong together. */
-function unitsOf<T extends Piece>(chunks: T[]): T[][] {
+export function unitsOf<T extends Piece>(chunks: T[]): T[][] {
   const units: T[][] = [];
   for (const chunk of chunks) {
     if (chunk.start_column > 0) units.at(-1)?.push(chunk);

@@ -146,11 +146,10 @@ export async function transaction<T>(
   connection: Connection,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
-  const client = await connection.pool.connect();
+  const client = await begin(connection.pool);
   const trx = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: poolOf(client) }) });
   let broken: Error | undefined;
   try {
-    await client.query("begin");
     const result = await work({ trx, client });
     // PostgreSQL answers the commit of a failed transaction with ROLLBACK, not with an error.
     const { command } = await client.query("commit");
@@ -165,6 +164,20 @@ export async function transaction<T>(
     throw error;
   } finally {
     client.release(broken);
+  }
+}
+
+/** A client on which a transaction has begun. One that died while idle is replaced: nothing was done on it. */
+async function begin(pool: pg.Pool): Promise<pg.PoolClient> {
+  for (let known = pool.totalCount; ; known -= 1) {
+    const client = await pool.connect();
+    try {
+      await client.query("begin");
+      return client;
+    } catch (error) {
+      client.release(error as Error);
+      if (known <= 0) throw error;
+    }
   }
 }
 

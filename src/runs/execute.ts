@@ -31,9 +31,6 @@ const STOP_GRACE_MS = 2_000;
 /** A database that is away when a run is given back; if all tries fail the lease runs out, which is safe. */
 const RELEASE_TRIES = 5;
 const PROGRESS_EVENT_MS = 1_000;
-/** A database without room, memory or connections is no fault of the repository: its scan waits this long. */
-const SHORTAGE_WAIT_MS = 30_000;
-
 /** No run of a suspended installation is claimed; GitHub may say so of one that is not, for a moment. */
 const SUSPENDED_WAIT_MS = 10_000;
 
@@ -234,9 +231,9 @@ function toRelease(error: unknown): Release {
   }
   if (error instanceof HeadMoved) return { kind: "requeue", reason: error.message };
   if (error instanceof HostUnavailable) return { kind: "outage", error: describeError(error) };
-  const shortage = describeShortage(error);
+  const shortage = describeShortage(error); // of the database: no fault of the repository
   if (shortage) {
-    const not_before = new Date(Date.now() + SHORTAGE_WAIT_MS);
+    const not_before = new Date(Date.now() + shortage.waitMs);
     return { kind: "requeue", reason: shortage.message, not_before };
   }
   const retryable = error instanceof SourceError ? error.retryable : true;

@@ -312,18 +312,24 @@ describe("a worker", () => {
   });
 
   test("goes on when the server drops all of its connections", async () => {
+    let attempts = 0;
     startWorker(
       async (run, tools) => {
-        await sql`select pg_terminate_backend(pid) from pg_stat_activity
-        where datname = current_database() and pid <> pg_backend_pid()`.execute(database.db);
+        attempts += 1;
+        const drop = sql`select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and application_name = 'dropped'`;
+        await drop.execute(database.db);
+        if (attempts === 1) await tools.write(({ trx }) => drop.execute(trx)); // in the middle of a write
         await succeed(run, tools);
       },
-      { pollMs: 50 },
+      { pollMs: 50, connection: database.connect({ applicationName: "dropped" }) },
     );
 
     const { run_id } = await request(database.connection);
+    const { failures } = await untilState(run_id, "succeeded");
 
-    expect((await untilState(run_id, "succeeded")).finished_at).not.toBeNull();
+    expect(attempts).toBe(2);
+    expect(failures, "a restart of the server is no fault of the run").toBe(0);
   });
 
   test("keeps its last slot for another installation", async () => {

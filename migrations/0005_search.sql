@@ -12,6 +12,7 @@ from (
 ) numbered
 where blobs.repository_id = numbered.repository_id and blobs.sha = numbered.sha;
 alter table blobs alter column first_chunk drop default;
+create index blobs_by_first_chunk on blobs (repository_id, first_chunk) include (sha) where chunk_count > 0;
 
 create table numbered_chunks (
   repository_id bigint not null,

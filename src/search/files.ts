@@ -104,6 +104,8 @@ function matches(text: RawBuilder<unknown>, { regex }: PathPattern): RawBuilder<
   return sql<boolean>`((${text}) ~ ${regex})`;
 }
 
+const CONDITIONS_PREPARED = 2;
+
 /** The files of blobs that are named by their first chunks, in the order of the blobs. */
 export async function readFilesOf(
   snapshot: Snapshot,
@@ -114,13 +116,13 @@ export async function readFilesOf(
     select (asked.at - 1)::int as at, ${COLUMNS}, ${truths(conditionsOf(query))} as truths
     from unnest(${blobs.map(({ repository_id }) => repository_id)}::bigint[], ${blobs.map(({ first }) => first)}::bigint[])
       with ordinality as asked (repository_id, first, at)
-    join chunks on chunks.repository_id = asked.repository_id and chunks.id = asked.first
-    join files on files.repository_id = asked.repository_id and files.sha = chunks.sha and files.state = 'indexed'
+    join blobs on blobs.repository_id = asked.repository_id and blobs.first_chunk = asked.first and blobs.chunk_count > 0
+    join files on files.repository_id = asked.repository_id and files.sha = blobs.sha and files.state = 'indexed'
     join repositories on repositories.id = files.repository_id
     where ${visibleTo(viewer)} and repositories.indexed_commit is not null and ${filterOf(query)}
     order by asked.at, files.path, files.path_bytes`;
-  // Conditions make statements of their own, of any number.
-  if (conditionsOf(query).length === 0) return await runPrepared(snapshot, statement);
+  // Many conditions make statements of their own, of any number: a connection would keep them all.
+  if (conditionsOf(query).length <= CONDITIONS_PREPARED) return await runPrepared(snapshot, statement);
   const { rows } = await statement.execute(snapshot.trx);
   return rows;
 }

@@ -8,9 +8,12 @@ import PQueue from "p-queue";
 const run = promisify(execFile);
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 
-/** Directories of the Linux kernel whose own directories are repositories of their own, so that most are small. */
+/** Directories whose own directories are repositories of their own, so that most are small. */
 const SPLIT =
-  "drivers arch fs sound net tools include Documentation lib kernel security crypto samples scripts mm";
+  "gas ld sim drivers arch fs sound net tools include Documentation lib kernel security crypto samples scripts mm";
+
+/** Where sources are unpacked at first. */
+const UNPACKED = ["linux", "binutils"] as const;
 
 export interface CorpusRepository {
   name: string;
@@ -22,8 +25,8 @@ export interface CorpusRepository {
 }
 
 /**
- * Real source that no one here wrote, in many repositories: the Linux kernel as Debian packages it, directory by
- * directory, and the packages in node_modules. Made on first use (some minutes) and kept in the system's folder for
+ * Real source that no one here wrote, in many repositories: the Linux kernel and the binutils as Debian packages them,
+ * directory by directory, and the packages in node_modules. Made on first use (some minutes) and kept in the system's folder for
  * temporary files. At most `repositories`, which are spread over all of it.
  */
 export async function loadSearchCorpus(repositories: number): Promise<CorpusRepository[]> {
@@ -35,7 +38,7 @@ export async function loadSearchCorpus(repositories: number): Promise<CorpusRepo
     ))
   )
     await make(folder);
-  const names = (await readdir(folder)).filter((name) => name !== "linux").sort();
+  const names = (await readdir(folder)).sort();
   const step = Math.max(1, names.length / repositories);
   const chosen = Array.from(
     { length: Math.min(names.length, repositories) },
@@ -55,27 +58,39 @@ export async function loadSearchCorpus(repositories: number): Promise<CorpusRepo
 async function make(folder: string): Promise<void> {
   const draft = `${folder}.${process.pid}`;
   await mkdir(draft, { recursive: true });
-  const linux = await unpackLinux(draft);
-  const sources = [...(await directoriesOf(linux)), ...(await packages())];
+  const linux = await unpack(path.join(draft, UNPACKED[0]), await linuxPackage());
+  const binutils = await unpack(path.join(draft, UNPACKED[1]), "binutils-source");
+  const sources = [
+    ...(await directoriesOf(linux, "linux")),
+    ...(await directoriesOf(binutils, "binutils")),
+    ...(await packages()),
+  ];
   process.stderr.write(`making ${sources.length} repositories …\n`);
   const queue = new PQueue({ concurrency: 2 });
   await Promise.all(sources.map((source) => queue.add(() => makeRepository(draft, source))));
-  await rm(path.join(draft, "linux"), { recursive: true });
+  for (const name of UNPACKED) await rm(path.join(draft, name), { recursive: true });
   await rename(draft, folder);
 }
 
-async function unpackLinux(draft: string): Promise<string> {
-  const into = path.join(draft, "linux");
+/** Unpacks the source that a Debian package brings; answers its folder. */
+async function unpack(into: string, name: string): Promise<string> {
+  process.stderr.write(`fetching ${name} …\n`);
   await mkdir(into);
+  await run("apt-get", ["download", name], { cwd: into });
+  const [deb = ""] = (await readdir(into)).filter((file) => file.endsWith(".deb"));
+  await run("dpkg-deb", ["-x", deb, "."], { cwd: into });
+  const [archive] = (await readdir(into, { recursive: true })).filter((file) => file.endsWith(".tar.xz"));
+  if (!archive) throw new Error(`The package ${name} brings no source.`);
+  await run("tar", ["-xJf", archive], { cwd: into });
+  return path.join(into, path.basename(archive, ".tar.xz"));
+}
+
+/** The package of the kernel that Debian's linux-source stands for. */
+async function linuxPackage(): Promise<string> {
   const { stdout } = await run("apt-cache", ["depends", "linux-source"]);
   const name = /Depends: (linux-source-\S+)/.exec(stdout)?.[1];
   if (!name) throw new Error("apt knows no package linux-source.");
-  process.stderr.write(`fetching ${name} …\n`);
-  await run("apt-get", ["download", name], { cwd: into });
-  const [deb] = (await readdir(into)).filter((file) => file.endsWith(".deb"));
-  await run("dpkg-deb", ["-x", deb ?? "", "."], { cwd: into });
-  await run("tar", ["-xJf", `usr/src/${name}.tar.xz`], { cwd: into });
-  return path.join(into, name);
+  return name;
 }
 
 interface Source {
@@ -83,13 +98,14 @@ interface Source {
   from: string;
 }
 
-async function directoriesOf(linux: string): Promise<Source[]> {
+async function directoriesOf(tree: string, prefix: string): Promise<Source[]> {
   const sources: Source[] = [];
   const split = new Set(SPLIT.split(" "));
-  for (const top of await folders(linux)) {
-    const own = split.has(top) ? await folders(path.join(linux, top)) : [];
-    if (own.length === 0) sources.push({ name: `linux-${top}`, from: path.join(linux, top) });
-    for (const name of own) sources.push({ name: `linux-${top}-${name}`, from: path.join(linux, top, name) });
+  for (const top of await folders(tree)) {
+    const own = split.has(top) ? await folders(path.join(tree, top)) : [];
+    if (own.length === 0) sources.push({ name: `${prefix}-${top}`, from: path.join(tree, top) });
+    for (const name of own)
+      sources.push({ name: `${prefix}-${top}-${name}`, from: path.join(tree, top, name) });
   }
   return sources;
 }

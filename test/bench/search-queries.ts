@@ -27,6 +27,8 @@ const LITERALS = [
   "createWorkflowTemplate",
   "PostgresDialect",
   "fsverity_ioctl_enable",
+  "elf_x86_64_relocate_section",
+  "TypeDocVisitor",
   // common
   "EXPORT_SYMBOL_GPL",
   "spin_lock_irqsave",
@@ -38,6 +40,8 @@ const LITERALS = [
   "container_of",
   "err = -ENOMEM;",
   "unsigned long flags",
+  "gas_assert",
+  "ratelimit",
   // with punctuation
   "return -EINVAL;",
   "for (i = 0; i < ",
@@ -49,6 +53,10 @@ const LITERALS = [
   "(void __user *)",
   "&dev->lock);",
   "Object.defineProperty(exports, ",
+  "_bfd_error_handler (",
+  "struct bfd_link_info *",
+  "schedule_work(&",
+  "0x80000000",
   // other scripts
   "Müller",
   "한국",

@@ -33,6 +33,14 @@ const DEAD_SHARE = 0.1;
 const DEAD_SHARE_WHILE_BUSY = 0.3;
 const MIN_UNITS_FOR_DEAD = 32;
 const POLL_MS = 60_000;
+/** The room of so many replaced rows (some 20 MB) is given to what is merged next, sooner than autovacuum would. */
+const VACUUM_ROWS = 20_000;
+
+/** What a step of compaction replaced: segments, and rows of their postings. */
+export interface Compacted {
+  segments: number;
+  rows: number;
+}
 
 interface SegmentSize {
   id: string;
@@ -42,17 +50,15 @@ interface SegmentSize {
 
 /**
  * Merges segments once there are too many small ones, and makes anew those of which much is gone; one step, by one
- * process at a time. All in one transaction: whoever searches sees the segments before or those after. Answers how many
- * segments were replaced.
+ * process at a time. All in one transaction: whoever searches sees the segments before or those after.
  */
-export async function compactOnce(connection: Connection): Promise<number> {
+export async function compactOnce(connection: Connection): Promise<Compacted> {
   return await transaction(connection, async (t) => {
     const { rows } = await sql<{ locked: boolean }>`
       select pg_try_advisory_xact_lock(hashtext('repodex compaction')) as locked`.execute(t.trx);
-    if (!rows[0]?.locked) return 0;
+    if (!rows[0]?.locked) return { segments: 0, rows: 0 };
     const chosen = chooseSegments(await readSizes(t.trx), { isBusy: await isBusy(t.trx) });
-    if (chosen.length > 0) await replaceSegments(t, chosen);
-    return chosen.length;
+    return { segments: chosen.length, rows: chosen.length > 0 ? await replaceSegments(t, chosen) : 0 };
   });
 }
 
@@ -117,15 +123,18 @@ interface Mapping {
   segments: Map<string, Uint16Array>;
 }
 
-/** Puts one segment in place of some, with those of their chunks that are still there. */
-async function replaceSegments(t: Transaction, ids: string[]): Promise<void> {
+/** Puts one segment in place of some, with those of their chunks that are still there. Answers how many rows that deleted. */
+async function replaceSegments(t: Transaction, ids: string[]): Promise<number> {
   const mapping = await mapUnits(t.trx, ids);
   const id = await drawSegmentId(t.trx);
   const writer = new RowWriter(mapping.units);
   const count = slicesAtOnce(mapping);
+  let deleted = 0;
   for (let first = 0; first < SLICES; first += count) {
     const slices = { first, count };
-    const rows = mergeLists(await takeSlices(t.trx, ids, slices), { mapping, writer, slices });
+    const taken = await takeSlices(t.trx, ids, slices);
+    deleted += taken.length;
+    const rows = mergeLists(taken, { mapping, writer, slices });
     await copyRows(t.client, {
       table: "gram_postings",
       columns: POSTING_COLUMNS,
@@ -134,6 +143,7 @@ async function replaceSegments(t: Transaction, ids: string[]): Promise<void> {
   }
   await sql`delete from gram_segments where id = any(${ids}::bigint[])`.execute(t.trx);
   if (mapping.units > 0) await storeSegment(t, { id, parts: mapping.parts, postings: null });
+  return deleted;
 }
 
 interface OldPart extends SegmentPart {
@@ -299,6 +309,7 @@ export class CompactionLoop {
   #stopping = false;
   #listener: Listener | undefined;
   #loop: Promise<void> | undefined;
+  #replacedRows = 0;
 
   constructor({ connection, log }: { connection: Connection; log: Logger }) {
     this.#connection = connection;
@@ -332,11 +343,16 @@ export class CompactionLoop {
 
   async #compact(): Promise<number> {
     const startedAt = performance.now();
-    const replaced = await compactOnce(this.#connection);
-    if (replaced > 0) {
+    const { segments, rows } = await compactOnce(this.#connection);
+    if (segments > 0) {
       const duration_ms = Math.round(performance.now() - startedAt);
-      this.#log.debug({ replaced, duration_ms }, "segments of the search index compacted");
+      this.#log.debug({ replaced: segments, duration_ms }, "segments of the search index compacted");
     }
-    return replaced;
+    this.#replacedRows += rows;
+    if (this.#replacedRows >= VACUUM_ROWS) {
+      this.#replacedRows = 0;
+      await sql`vacuum (skip_locked) gram_postings`.execute(this.#connection.db);
+    }
+    return segments;
   }
 }

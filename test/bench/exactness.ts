@@ -162,7 +162,7 @@ function compactMeanwhile(connection: Connection): () => Promise<number> {
       await sql`update gram_parts set dead = chunks where segment_id = (select min(id) from gram_segments)`.execute(
         connection.db,
       );
-      replaced += await compactOnce(connection);
+      replaced += (await compactOnce(connection)).segments;
     }
     return replaced;
   })();

@@ -129,14 +129,26 @@ export function listBlobs(query: Query, { leaves, units, broad, allowed }: ListO
       const found = broad.has(leaves[i] as Leaf) ? null : (ofLeaves[i] as Units);
       return found && blobsOfUnits(segment, found);
     });
-    const isAllowed = segment.repositories.map((id) => !allowed || allowed.has(id));
-    const all = own ?? numbersBelow(segment.blobs);
-    lists.set(
-      segment,
-      all.filter((blob) => !segment.blobIsPaths[blob] && isAllowed[segment.blobRepository[blob] as number]),
-    );
+    lists.set(segment, textsWithin(segment, own ?? numbersBelow(segment.blobs), allowed));
   }
   return lists;
+}
+
+/** Those of some blobs that are texts of allowed repositories. A loop: `filter` takes ten times as long. */
+function textsWithin(
+  { repositories, blobIsPaths, blobRepository }: Segment,
+  blobs: Uint16Array,
+  allowed: ReadonlySet<string> | null,
+): Uint16Array {
+  const isAllowed = Uint8Array.from(repositories, (id) => (!allowed || allowed.has(id) ? 1 : 0));
+  const within = new Uint16Array(blobs.length);
+  let length = 0;
+  for (const blob of blobs) {
+    if (blobIsPaths[blob] === 1 || isAllowed[blobRepository[blob] as number] === 0) continue;
+    within[length] = blob;
+    length += 1;
+  }
+  return within.subarray(0, length);
 }
 
 function blobsOfUnits({ unitBlob }: Segment, units: Uint16Array): Uint16Array {
@@ -172,12 +184,16 @@ export function withoutBlobs(lists: BlobLists, without: BlobLists): BlobLists {
   return new Map(
     [...lists].map(([segment, own]) => {
       const gone = without.get(segment) ?? new Uint16Array(0);
+      const left = new Uint16Array(own.length);
+      let length = 0;
       let at = 0;
-      const left = own.filter((blob) => {
+      for (const blob of own) {
         while (at < gone.length && (gone[at] as number) < blob) at += 1;
-        return gone[at] !== blob;
-      });
-      return [segment, left];
+        if (gone[at] === blob) continue;
+        left[length] = blob;
+        length += 1;
+      }
+      return [segment, left.subarray(0, length)];
     }),
   );
 }

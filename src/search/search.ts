@@ -38,7 +38,7 @@ import {
   SegmentCache,
   walkBlobs,
 } from "./segments.ts";
-import { type FoundLine, linesOfFile } from "./snippet.ts";
+import { linesOfFiles, type ShownLines } from "./snippet.ts";
 import type { Snapshot } from "./statement.ts";
 import {
   type Candidate,
@@ -103,12 +103,9 @@ export interface SearchOptions {
 }
 
 /** A file for which the query is true. */
-export interface FoundFile extends Omit<SearchedFile, "generated" | "vendored" | "truths"> {
+export interface FoundFile extends Omit<SearchedFile, "generated" | "vendored" | "truths">, ShownLines {
   /** What of the path matches, as columns (UTF-16 units). */
   path_ranges: [number, number][];
-  lines: FoundLine[];
-  /** Matching lines beyond those. */
-  more_lines: number;
 }
 
 /** Why an answer may lack something. */
@@ -397,12 +394,11 @@ async function addInOrder(
 ): Promise<boolean> {
   const verified = await verify(group, verificationOf(context));
   progress.matched += verified.length;
-  for (const file of verified) {
-    if (page.files.length === context.options.limit) return true;
-    page.files.push(await show(context, file));
-    page.next = { kind: "blob", place: placeOfBlob(file.blob), path: file.file.path };
-  }
-  return false;
+  const shown = verified.slice(0, context.options.limit - page.files.length);
+  page.files.push(...(await show(context, shown)));
+  const last = shown.at(-1);
+  if (last) page.next = { kind: "blob", place: placeOfBlob(last.blob), path: last.file.path };
+  return shown.length < verified.length;
 }
 
 function lastKey(group: Candidate[]): string | null {
@@ -442,14 +438,16 @@ function estimate(
   page.total = isWhole ? matched : Math.round((all * matched) / Math.max(1, looked));
 }
 
-async function show(context: Searching, verified: Verified): Promise<FoundFile> {
+async function show(context: Searching, verified: Verified[]): Promise<FoundFile[]> {
   const { leaves, options } = context;
-  const { lines, more_lines } = await linesOfFile(context, verified, {
+  const shown = await linesOfFiles(context, verified, {
     leaves,
     limit: options.lines,
     context: options.context,
   });
-  return toFound(verified.file, { path_ranges: verified.path_ranges, lines, more_lines });
+  return verified.map(({ file, path_ranges }, i) =>
+    toFound(file, { path_ranges, ...(shown[i] as ShownLines) }),
+  );
 }
 
 /**
@@ -578,13 +576,11 @@ async function fillFromWindow(
     const ranked = await rankGroup(context, ordered.slice(group * GROUP, (group + 1) * GROUP));
     progress.matched += ranked.length;
     const from = group === start?.group ? start.offset : 0;
-    for (const [i, file] of ranked.entries()) {
-      if (i < from) continue;
-      if (page.files.length === context.options.limit) {
-        page.next = { kind: "ranked", tier, after, group, offset: i };
-        return true;
-      }
-      page.files.push(await show(context, file));
+    const end = from + context.options.limit - page.files.length;
+    page.files.push(...(await show(context, ranked.slice(from, end))));
+    if (ranked.length > end) {
+      page.next = { kind: "ranked", tier, after, group, offset: end };
+      return true;
     }
     page.next = { kind: "ranked", tier, after, group: group + 1, offset: 0 };
   }

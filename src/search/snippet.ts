@@ -1,6 +1,6 @@
 import { readChunks } from "./files.ts";
 import type { Leaf } from "./plan.ts";
-import { repositoryOf } from "./segments.ts";
+import { repositoryOf, type SegmentBlob } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
 import { type Found, lineOf, mergeRanges, type TextUnit, type Verified } from "./verify.ts";
 
@@ -22,12 +22,46 @@ export interface FoundLine {
   match: boolean;
 }
 
-/** The lines of a file that are shown: where something was found, and what stands around. */
-export async function linesOfFile(
+/** What is shown of a file. */
+export interface ShownLines {
+  lines: FoundLine[];
+  /** Matching lines beyond those. */
+  more_lines: number;
+}
+
+/** The lines of files that are shown: where something was found, and what stands around. */
+export async function linesOfFiles(
   snapshot: Snapshot,
-  { found, blob }: Verified,
+  files: Verified[],
   { leaves, limit, context }: { leaves: Leaf[]; limit: number; context: number },
-): Promise<{ lines: FoundLine[]; more_lines: number }> {
+): Promise<ShownLines[]> {
+  const hits = files.map((file) => hitsOf(file, { leaves, limit }));
+  const around = context > 0 ? await readAround(snapshot, hits, context) : [];
+  return hits.map((file, i) => {
+    const lines = new Map<number, FoundLine>();
+    for (const number of around[i] ? file.shown : []) {
+      for (let near = number - context; near <= number + context; near += 1) {
+        const text = lineAt(around[i] ?? [], near);
+        if (text !== null) lines.set(near, showLine(near, text, null));
+      }
+    }
+    for (const number of file.shown) {
+      const { unit, index, ranges } = file.byNumber.get(number) as Found;
+      lines.set(number, showLine(number, lineOf(unit.text, index) ?? "", mergeRanges(ranges)));
+    }
+    const more_lines = file.byNumber.size - file.shown.length;
+    return { lines: [...lines.values()].sort((a, b) => a.number - b.number), more_lines };
+  });
+}
+
+/** The lines of a file in which something was found, by number, and the numbers of those that are shown. */
+interface Hits {
+  blob: SegmentBlob | null;
+  byNumber: Map<number, Found>;
+  shown: number[];
+}
+
+function hitsOf({ found, blob }: Verified, { leaves, limit }: { leaves: Leaf[]; limit: number }): Hits {
   const byNumber = new Map<number, Found>();
   for (const of of found.filter((_, leaf) => leaves[leaf]?.isShown).flat()) {
     const number = of.unit.start_line + of.index;
@@ -35,25 +69,7 @@ export async function linesOfFile(
     byNumber.set(number, before ? { ...of, ranges: [...before.ranges, ...of.ranges] } : of);
   }
   const numbers = [...byNumber.keys()].sort((a, b) => a - b);
-  const shown = numbers.slice(0, limit);
-  const lines = new Map<number, FoundLine>();
-  if (context > 0 && blob) {
-    const units = await readAround(snapshot, repositoryOf(blob), { shown, byNumber, context });
-    for (const number of shown) {
-      for (let near = number - context; near <= number + context; near += 1) {
-        const text = lineAt(units, near);
-        if (text !== null) lines.set(near, showLine(near, text, null));
-      }
-    }
-  }
-  for (const number of shown) {
-    const { unit, index, ranges } = byNumber.get(number) as Found;
-    lines.set(number, showLine(number, lineOf(unit.text, index) ?? "", mergeRanges(ranges)));
-  }
-  return {
-    lines: [...lines.values()].sort((a, b) => a.number - b.number),
-    more_lines: numbers.length - shown.length,
-  };
+  return { blob, byNumber, shown: numbers.slice(0, limit) };
 }
 
 function showLine(number: number, text: string, ranges: [number, number][] | null): FoundLine {
@@ -74,29 +90,36 @@ function characterStart(text: string, index: number): number {
   return isLow && index > 0 ? index - 1 : index;
 }
 
-/** The units that hold the lines around those that are shown. */
-async function readAround(
-  snapshot: Snapshot,
-  repository_id: string,
-  options: { shown: number[]; byNumber: Map<number, Found>; context: number },
-): Promise<TextUnit[]> {
-  const { shown, byNumber, context } = options;
-  const units = new Set(shown.map((number) => (byNumber.get(number) as Found).unit));
+/** The units that hold the lines around those that are shown, of each file. */
+async function readAround(snapshot: Snapshot, files: Hits[], context: number): Promise<TextUnit[][]> {
+  const missing = files.flatMap((file) => chunksAround(file, context));
+  const chunks = Map.groupBy(await readChunks(snapshot, missing), ({ repository_id }) => repository_id);
+  return files.map(({ blob, byNumber, shown }) => {
+    const units = new Set(shown.map((number) => (byNumber.get(number) as Found).unit));
+    const shas = new Set([...units].map(({ sha }) => sha));
+    const own = blob ? (chunks.get(repositoryOf(blob)) ?? []) : [];
+    // A neighbour by number may be of another text, or a piece of a very long line: that is left out.
+    const near = own.filter(({ sha, start_column }) => shas.has(sha) && start_column === 0);
+    return [...units, ...near.map(({ id, ...chunk }) => ({ ...chunk, first: id, end: id + 1 }))];
+  });
+}
+
+/** The chunks before and after a file's units that may hold lines around those that are shown. */
+function chunksAround(
+  { blob, byNumber, shown }: Hits,
+  context: number,
+): { repository_id: string; id: number }[] {
+  if (!blob) return [];
   const missing = new Set<number>();
+  const units = new Set<TextUnit>();
   for (const number of shown) {
     const { unit, index } = byNumber.get(number) as Found;
+    units.add(unit);
     if (index < context) missing.add(unit.first - 1);
     if (lineOf(unit.text, index + context) === null) missing.add(unit.end);
   }
   for (const unit of units) for (let id = unit.first; id < unit.end; id += 1) missing.delete(id);
-  const shas = new Set([...units].map(({ sha }) => sha));
-  const chunks = await readChunks(
-    snapshot,
-    [...missing].map((id) => ({ repository_id, id })),
-  );
-  // A neighbour by number may be of another text, or a piece of a very long line: that is left out.
-  const near = chunks.filter(({ sha, start_column }) => shas.has(sha) && start_column === 0);
-  return [...units, ...near.map(({ id, ...chunk }) => ({ ...chunk, first: id, end: id + 1 }))];
+  return [...missing].map((id) => ({ repository_id: repositoryOf(blob), id }));
 }
 
 function lineAt(units: TextUnit[], number: number): string | null {

@@ -114,7 +114,7 @@ async function everySoOften(isDone: () => Promise<boolean>): Promise<void> {
 }
 
 async function ask(engine: SearchEngine, { query, kind }: BenchQuery): Promise<Timed> {
-  const options = { limit: LIMIT, context: 0, lines: 10, cursor: null };
+  const options = { limit: LIMIT, context: 1, lines: 10, cursor: null };
   const startedAt = performance.now();
   const { data, incomplete } = await search(engine, OPERATOR, parseQuery(query), options);
   const ms = performance.now() - startedAt;

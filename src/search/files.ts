@@ -170,28 +170,33 @@ export async function listMatching(
   return rows;
 }
 
-export interface SearchedChunk {
+/** The name of a chunk. */
+export interface ChunkPlace {
   repository_id: string;
   id: number;
-  /** Of its blob; null: its lines are paths. */
-  sha: string | null;
+}
+
+export interface SearchedChunk {
   start_line: number;
   start_column: number;
   text: string;
 }
 
-/** Chunks by their numbers, as far as they are there. */
+/** Chunks in the order of their places; undefined where there is none any more. */
 export async function readChunks(
   snapshot: Snapshot,
-  chunks: { repository_id: string; id: number }[],
-): Promise<SearchedChunk[]> {
-  if (chunks.length === 0) return [];
-  const statement = sql<SearchedChunk>`
-    select repository_id, id::float8 as id, encode(sha, 'hex') as sha, start_line, start_column, text
-    from unnest(${chunks.map(({ repository_id }) => repository_id)}::bigint[], ${chunks.map(({ id }) => id)}::bigint[])
-      as asked (repository_id, id)
+  places: ChunkPlace[],
+): Promise<(SearchedChunk | undefined)[]> {
+  const chunks: (SearchedChunk | undefined)[] = [];
+  chunks.length = places.length;
+  if (places.length === 0) return chunks;
+  const statement = sql<SearchedChunk & { at: number }>`
+    select (asked.at - 1)::int as at, start_line, start_column, text
+    from unnest(${places.map(({ repository_id }) => repository_id)}::bigint[], ${places.map(({ id }) => id)}::bigint[])
+      with ordinality as asked (repository_id, id, at)
     join chunks using (repository_id, id)`;
-  return await runPrepared(snapshot, statement);
+  for (const row of await runPrepared(snapshot, statement)) chunks[row.at] = row;
+  return chunks;
 }
 
 /** Visible repositories whose index cannot be searched whole yet, at most so many of their ids. */

@@ -1,7 +1,7 @@
 import type { Viewer } from "../database/viewer.ts";
 import { pathOfLine } from "../grams/unit.ts";
 import { chooseKeys, keysOfNeed, readPostings, type Units, unitsFor } from "./candidates.ts";
-import { conditionsOf, readChunks, readFilesAt, type SearchedFile } from "./files.ts";
+import { type ChunkPlace, conditionsOf, readChunks, readFilesAt, type SearchedFile } from "./files.ts";
 import { type CompiledPattern, compilePattern } from "./match.ts";
 import type { Matcher } from "./matcher.ts";
 import { needOf, type Pattern } from "./pattern.ts";
@@ -47,7 +47,7 @@ export async function findPathHits(search: PathSearch, places: UnitsBySegment): 
     const pattern = compilePattern(leaf.pattern);
     const before = paths.size;
     if (chunks.length > CHUNKS_LOOKED_AT) broad.add(leaf);
-    for (const { repository_id, text } of await readChunks(search, chunks.slice(0, CHUNKS_LOOKED_AT))) {
+    for (const { repository_id, text } of await readPathTexts(search, chunks.slice(0, CHUNKS_LOOKED_AT))) {
       const lines = text.split("\n");
       for (const { line } of pattern.matchLines(text, PATHS_FOUND)) {
         const path = pathOfLine(lines[line] ?? "");
@@ -110,7 +110,7 @@ async function findPaths(
     unitsFor(chosen, segment, postings.get(segment.id) ?? new Map()),
   );
   if (chunks.length > CHUNKS_LOOKED_AT) return null;
-  const texts = await readChunks(search, chunks);
+  const texts = await readPathTexts(search, chunks);
   const matched = await engine.matcher.match(
     texts.map(({ text }) => text),
     [pattern],
@@ -126,11 +126,19 @@ async function findPaths(
   return paths.length > PATHS_WITHIN ? null : paths;
 }
 
-function pathChunks(
-  { segments, allowed }: PathSearch,
-  unitsOf: (segment: Segment) => Units,
-): { repository_id: string; id: number }[] {
-  const chunks: { repository_id: string; id: number }[] = [];
+async function readPathTexts(
+  snapshot: Snapshot,
+  places: ChunkPlace[],
+): Promise<{ repository_id: string; text: string }[]> {
+  const chunks = await readChunks(snapshot, places);
+  return places.flatMap(({ repository_id }, i) => {
+    const chunk = chunks[i];
+    return chunk ? [{ repository_id, text: chunk.text }] : [];
+  });
+}
+
+function pathChunks({ segments, allowed }: PathSearch, unitsOf: (segment: Segment) => Units): ChunkPlace[] {
+  const chunks: ChunkPlace[] = [];
   for (const segment of segments) {
     const found = unitsOf(segment) ?? numbersBelow(segment.units);
     for (const unit of found) {

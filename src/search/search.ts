@@ -60,7 +60,9 @@ const LARGEST_NAMED_BATCH = 8_192;
 const UNITS_AT_ONCE = 1_024;
 /** So many blobs are ordered by what their files are called, then so many of them by their texts. */
 const WINDOW = 300;
-const GROUP = 60;
+const FIRST_GROUP = 60;
+/** Of groups after the first often only a few files are asked for. */
+const NEXT_GROUP = 20;
 const UNSEARCHABLE_SHOWN = 100;
 
 /** So many searches are under way at once: each holds a connection, and scans need theirs. */
@@ -571,9 +573,9 @@ async function fillFromWindow(
     }))
     .sort((a, b) => b.score - a.score)
     .map(({ candidate }) => candidate);
-  for (let group = start?.group ?? 0; group * GROUP < ordered.length; group += 1) {
+  for (let group = start?.group ?? 0; startOfGroup(group) < ordered.length; group += 1) {
     checkTime(context);
-    const ranked = await rankGroup(context, ordered.slice(group * GROUP, (group + 1) * GROUP));
+    const ranked = await rankGroup(context, ordered.slice(startOfGroup(group), startOfGroup(group + 1)));
     progress.matched += ranked.length;
     const from = group === start?.group ? start.offset : 0;
     const end = from + context.options.limit - page.files.length;
@@ -585,6 +587,11 @@ async function fillFromWindow(
     page.next = { kind: "ranked", tier, after, group: group + 1, offset: 0 };
   }
   return false;
+}
+
+/** The place of a group's first file in its window. */
+function startOfGroup(group: number): number {
+  return group === 0 ? 0 : FIRST_GROUP + (group - 1) * NEXT_GROUP;
 }
 
 async function rankGroup(context: Searching, candidates: Candidate[]): Promise<Verified[]> {

@@ -123,6 +123,13 @@ export function repositoryOf({ segment, blob }: SegmentBlob): string {
   return segment.repositories[segment.blobRepository[blob] as number] as string;
 }
 
+/** The numbers of a blob's chunks: from `first` to before `end`. */
+export function chunksOfBlob({ segment, blob }: SegmentBlob): { first: number; end: number } {
+  const last = (segment.blobStart[blob + 1] as number) - 1;
+  const end = (segment.unitFirst[last] as number) + (segment.unitChunks[last] as number);
+  return { first: segment.blobFirst[blob] as number, end };
+}
+
 /** Some blobs of each segment, by their numbers in ascending order. */
 export type BlobLists = Map<Segment, Uint16Array>;
 

@@ -1,6 +1,6 @@
-import { readChunks } from "./files.ts";
+import { type ChunkPlace, readChunks } from "./files.ts";
 import type { Leaf } from "./plan.ts";
-import { repositoryOf, type SegmentBlob } from "./segments.ts";
+import { chunksOfBlob, repositoryOf, type SegmentBlob } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
 import { type Found, lineOf, mergeRanges, type TextUnit, type Verified } from "./verify.ts";
 
@@ -92,23 +92,23 @@ function characterStart(text: string, index: number): number {
 
 /** The units that hold the lines around those that are shown, of each file. */
 async function readAround(snapshot: Snapshot, files: Hits[], context: number): Promise<TextUnit[][]> {
-  const missing = files.flatMap((file) => chunksAround(file, context));
-  const chunks = Map.groupBy(await readChunks(snapshot, missing), ({ repository_id }) => repository_id);
-  return files.map(({ blob, byNumber, shown }) => {
-    const units = new Set(shown.map((number) => (byNumber.get(number) as Found).unit));
-    const shas = new Set([...units].map(({ sha }) => sha));
-    const own = blob ? (chunks.get(repositoryOf(blob)) ?? []) : [];
-    // A neighbour by number may be of another text, or a piece of a very long line: that is left out.
-    const near = own.filter(({ sha, start_column }) => shas.has(sha) && start_column === 0);
-    return [...units, ...near.map(({ id, ...chunk }) => ({ ...chunk, first: id, end: id + 1 }))];
+  const places = files.map((file) => chunksAround(file, context));
+  const chunks = await readChunks(snapshot, places.flat());
+  let at = 0;
+  return files.map(({ byNumber, shown }, i) => {
+    const own = new Set(shown.map((number) => (byNumber.get(number) as Found).unit));
+    const near = (places[i] ?? []).flatMap(({ id }) => {
+      const chunk = chunks[at];
+      at += 1;
+      // A piece of a very long line is left out.
+      return chunk && chunk.start_column === 0 ? [{ ...chunk, first: id, end: id + 1 }] : [];
+    });
+    return [...own, ...near];
   });
 }
 
 /** The chunks before and after a file's units that may hold lines around those that are shown. */
-function chunksAround(
-  { blob, byNumber, shown }: Hits,
-  context: number,
-): { repository_id: string; id: number }[] {
+function chunksAround({ blob, byNumber, shown }: Hits, context: number): ChunkPlace[] {
   if (!blob) return [];
   const missing = new Set<number>();
   const units = new Set<TextUnit>();
@@ -119,7 +119,10 @@ function chunksAround(
     if (lineOf(unit.text, index + context) === null) missing.add(unit.end);
   }
   for (const unit of units) for (let id = unit.first; id < unit.end; id += 1) missing.delete(id);
-  return [...missing].map((id) => ({ repository_id: repositoryOf(blob), id }));
+  const { first, end } = chunksOfBlob(blob);
+  return [...missing]
+    .filter((id) => id >= first && id < end)
+    .map((id) => ({ repository_id: repositoryOf(blob), id }));
 }
 
 function lineAt(units: TextUnit[], number: number): string | null {

@@ -23,8 +23,6 @@ export interface TextUnit {
   first: number;
   end: number;
   start_line: number;
-  /** Of its blob. */
-  sha: string | null;
   text: string;
 }
 
@@ -150,25 +148,22 @@ async function readUnits(
   blobs: SegmentBlob[],
 ): Promise<Map<string, TextUnit[]>> {
   const wanted = blobs.map((blob) => ({ blob, numbers: unitNumbers(blob, units) }));
-  const chunks = await readChunks(
-    snapshot,
-    wanted.flatMap(({ blob, numbers }) => {
-      const repository_id = repositoryOf(blob);
-      return numbers.flatMap((unit) => chunksOf(blob.segment, unit).map((id) => ({ repository_id, id })));
-    }),
-  );
-  const byPlace = new Map(chunks.map((chunk) => [`${chunk.repository_id}/${chunk.id}`, chunk]));
+  const places = wanted.flatMap(({ blob, numbers }) => {
+    const repository_id = repositoryOf(blob);
+    return numbers.flatMap((unit) => chunksOf(blob.segment, unit).map((id) => ({ repository_id, id })));
+  });
+  const chunks = await readChunks(snapshot, places);
+  let at = 0;
   return new Map(
     wanted.map(({ blob, numbers }) => {
-      const repository = repositoryOf(blob);
       const texts = numbers.flatMap((number) => {
-        const ids = chunksOf(blob.segment, number);
-        const pieces = ids.flatMap((id) => byPlace.get(`${repository}/${id}`) ?? []);
+        const count = blob.segment.unitChunks[number] as number;
+        const pieces = chunks.slice(at, at + count).filter((chunk) => chunk !== undefined);
+        at += count;
         const [piece] = pieces;
-        if (!piece || pieces.length < ids.length) return []; // deleted since
-        const text = textOfUnit(pieces);
-        const [first, end] = [ids[0] as number, (ids.at(-1) as number) + 1];
-        return [{ first, end, start_line: piece.start_line, sha: piece.sha, text }];
+        if (!piece || pieces.length < count) return []; // deleted since
+        const first = blob.segment.unitFirst[number] as number;
+        return [{ first, end: first + count, start_line: piece.start_line, text: textOfUnit(pieces) }];
       });
       return [keyOf(blob), texts];
     }),

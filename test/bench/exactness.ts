@@ -10,13 +10,14 @@ import { createLogger } from "../../src/log.ts";
 import { parseQuery } from "../../src/search/query.ts";
 import { createSearchEngine, type SearchEngine, search } from "../../src/search/search.ts";
 import { startSimulator } from "../simulator/simulator.ts";
+import { type Asked, drawQuery, queryOf } from "../support/draw-query.ts";
 import { createRepository } from "../support/git.ts";
+import { HOSTILE_FILES } from "../support/hostile-texts.ts";
 import { createRandom } from "../support/random.ts";
 import { until } from "../support/wait.ts";
 import { startBenchApp } from "./app.ts";
 import { withDatabase } from "./database.ts";
-import { HOSTILE_FILES } from "./hostile-texts.ts";
-import { type Asked, ripgrep, writeTexts } from "./ripgrep.ts";
+import { ripgrep, writeTexts } from "./ripgrep.ts";
 import { loadSearchCorpus } from "./search-corpus.ts";
 
 /**
@@ -68,48 +69,9 @@ async function load(url: string): Promise<void> {
   }
 }
 
-/** Draws a query from a text that is indexed. */
-function draw(text: string): Asked | null {
-  const at = random.below(text.length);
-  const length = random.pick([3, 4, 5, 6, 8, 10, 14, 20, 40, 80, 300]);
-  const [line = ""] = text.slice(at, at + length).split("\n");
-  const literal = line.replace(/\r/g, "");
-  if (literal.trim() === "" || literal.length < 3 || /[\ud800-\udfff\ufffd\0]/.test(literal)) return null;
-  const caseSensitive = random.chance(0.3);
-  const kind = random.below(100);
-  if (kind < 45) return { pattern: literal, isRegex: false, caseSensitive };
-  if (kind < 55) return { pattern: flipCase(literal), isRegex: false, caseSensitive: false };
-  const pattern = drawRegex(literal, text);
-  return pattern ? { pattern, isRegex: true, caseSensitive } : null;
-}
-
-function flipCase(text: string): string {
-  return text === text.toLowerCase() ? text.toUpperCase() : text.toLowerCase();
-}
-
-function drawRegex(literal: string, text: string): string | null {
-  const literally = (of: string) => of.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-  const half = Math.floor(literal.length / 2);
-  const [left, right] = [literally(literal.slice(0, half)), literally(literal.slice(half))];
-  const other = literally(text.slice(0, 6).split(/[\r\n]/)[0] ?? "");
-  return random.pick([
-    () => `${left}.*${right}`,
-    () => `(${left}|${other || "x"})${right}`,
-    () => `${left}[a-zA-Z0-9_]*${right}`,
-    () => `^[ \\t]*${literally(literal.trimStart())}`,
-    () => `${literally(literal)}$`,
-    () => `${left}(${right})?[;,)]`,
-    () => "[0-9]{6,}",
-    () => `[A-Z]{${random.pick([5, 8, 12])},}`,
-    () => `^${left}`,
-    () => `${left}[^a-z\\n]${right.slice(right.startsWith("\\") ? 2 : 1)}`,
-  ])();
-}
-
 /** All lines of all pages. */
-async function ask(engine: SearchEngine, { pattern, isRegex, caseSensitive }: Asked): Promise<Set<string>> {
-  const text = isRegex ? `/${pattern.replaceAll("/", "\\/")}/` : `"${pattern.replace(/["\\]/g, "\\$&")}"`;
-  const query = parseQuery(caseSensitive ? `${text} case:yes` : text);
+async function ask(engine: SearchEngine, asked: Asked): Promise<Set<string>> {
+  const query = parseQuery(queryOf(asked));
   const found = new Set<string>();
   let cursor: string | null = null;
   do {
@@ -181,7 +143,7 @@ async function drawQueries(folder: string): Promise<Asked[]> {
   const asked: Asked[] = [];
   while (asked.length < QUERIES) {
     const text = await readFile(random.chance(0.3) ? random.pick(hostile) : random.pick(names), "utf8");
-    const one = draw(text);
+    const one = drawQuery(text, random);
     if (one) asked.push(one);
   }
   return asked;

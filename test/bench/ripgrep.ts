@@ -6,13 +6,7 @@ import { buffer } from "node:stream/consumers";
 import { type Kysely, sql } from "kysely";
 import type { Tables } from "../../src/database/schema.ts";
 import { readTexts } from "../../src/scan/store.ts";
-
-/** A pattern as ripgrep takes it; the same is asked of the search. */
-export interface Asked {
-  pattern: string;
-  isRegex: boolean;
-  caseSensitive: boolean;
-}
+import type { Asked } from "../support/draw-query.ts";
 
 const TEXTS_AT_ONCE = 200;
 

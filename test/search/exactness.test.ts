@@ -11,7 +11,7 @@ import { createRandom } from "../support/random.ts";
 import { startSearcher } from "./engine.ts";
 
 const database = useDatabase();
-const QUERIES = 80;
+const QUERIES = 120;
 /** So many queries are asked while a segment is made anew, and after. */
 const COMPACTED_EVERY = 10;
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 100_000));
@@ -75,9 +75,14 @@ function drawQueries(texts: string[]): Asked[] {
   const asked: Asked[] = [];
   while (asked.length < QUERIES) {
     const one = drawQuery(random.pick(texts), random);
-    if (one) asked.push(one);
+    if (one && !isQuadratic(one)) asked.push(one);
   }
   return asked;
+}
+
+/** Takes half a minute in a line of 300,000 characters, wherever it is asked. */
+function isQuadratic({ pattern, isRegex }: Asked): boolean {
+  return isRegex && pattern.includes(".*") && pattern.length < 16;
 }
 
 /** `path:line` of every line for which the regular expression is true. A line's end is \n or \r\n; after the last there is none. */

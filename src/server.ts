@@ -18,13 +18,13 @@ export interface RunningServer {
 /** Serves GitHub's webhooks and everything of ours on one port. Rejects when the port cannot be had. */
 export async function startServer(options: {
   webhooks: Hono;
-  http: Hono;
+  http: { fetch(request: Request): Response | Promise<Response> };
   host: string;
   port: number;
 }): Promise<RunningServer> {
   const app = new Hono();
   app.route("/api/github/webhooks", options.webhooks);
-  app.mount("/", options.http.fetch);
+  app.mount("/", (request) => options.http.fetch(request));
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;

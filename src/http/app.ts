@@ -1,4 +1,5 @@
-import { type Context, Hono } from "hono";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
 import { sql } from "kysely";
@@ -6,6 +7,7 @@ import type { Logger } from "pino";
 import type { Connection } from "../database/connect.ts";
 import { isMigrated } from "../database/migrate.ts";
 import { type AccessOptions, requireAccess } from "./access.ts";
+import { createDescription } from "./api/description.ts";
 import { createRepositoryRoutes } from "./api/repositories.ts";
 import { createRunRoutes } from "./api/runs.ts";
 import { createSearchRoutes, type SearchAccess } from "./api/search.ts";
@@ -23,8 +25,8 @@ export interface HttpOptions {
 }
 
 /** The API, the pages and the two probes. */
-export function createHttpApp({ connection, access, changes, search, log }: HttpOptions): Hono {
-  const app = new Hono();
+export function createHttpApp({ connection, access, changes, search, log }: HttpOptions): OpenAPIHono {
+  const app = new OpenAPIHono();
   app.use(secureHeaders({ contentSecurityPolicy: CONTENT_SECURITY_POLICY, referrerPolicy: "same-origin" }));
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", async (c) => {
@@ -34,6 +36,8 @@ export function createHttpApp({ connection, access, changes, search, log }: Http
       : c.json({ status: "ready" });
   });
   app.route("/static", createStaticRoutes());
+  const description = createDescription(app);
+  app.get("/api/openapi.json", (c) => c.json(description(), 200, { "cache-control": "max-age=300" }));
   app.use(requireAccess(access));
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => answer(c, tooLarge) }));
   app.use(async (c, next) => {

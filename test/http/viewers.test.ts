@@ -152,6 +152,7 @@ const ROUTES: Record<string, (of: Subject) => string[]> = {
 
 /** They tell nothing of repositories, to anyone. */
 const PUBLIC = [
+  "GET /api/openapi.json",
   "GET /healthz",
   "GET /readyz",
   "GET /static/style.css",

@@ -5,6 +5,7 @@ import { onTestFinished } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { createLogger } from "../../src/log.ts";
 import { type Repodex, startRepodex } from "../../src/repodex.ts";
+import { checkAnswer } from "./checked-answers.ts";
 
 export const WEBHOOK_SECRET = "a webhook secret of the tests";
 export const API_TOKEN = "an-API-token-of-the-tests";
@@ -57,16 +58,20 @@ export async function startTestRepodex(
   return { url: repodex.url, close };
 }
 
-/** Asks the app's API as its operator. */
+/** Asks the app's API as its operator, and holds the answer against the app's own description of it. */
 export async function api(
   { url }: { url: string },
   path: string,
   init: RequestInit & { json?: unknown } = {},
 ): Promise<Response> {
   const { json, ...rest } = init;
-  return await fetch(`${url}${path}`, {
+  const method = rest.method ?? (json === undefined ? "GET" : "POST");
+  const response = await fetch(`${url}${path}`, {
     ...rest,
-    ...(json !== undefined && { body: JSON.stringify(json), method: rest.method ?? "POST" }),
+    ...(json !== undefined && { body: JSON.stringify(json) }),
+    method,
     headers: { authorization: `Bearer ${API_TOKEN}`, ...rest.headers },
   });
+  await checkAnswer(url, { method, path, response });
+  return response;
 }

@@ -1,4 +1,4 @@
-import type { Context } from "hono";
+import { z } from "@hono/zod-openapi";
 import { badRequest } from "../problem.ts";
 
 const DEFAULT_LIMIT = 50;
@@ -8,79 +8,115 @@ const MAX_WILDCARDS = 20;
 const MAX_BIGINT = 9_223_372_036_854_775_807n;
 
 /** A numeric id out of the path; anything else names nothing. */
-export function idParameter(c: Context, name: string): string {
-  const text = c.req.param(name) ?? "";
-  if (!/^\d{1,19}$/.test(text) || BigInt(text) > MAX_BIGINT) throw badRequest(`${name} must be a number.`);
-  return text;
-}
+export const idParameters = z.object({
+  id: z
+    .string()
+    .refine(isId, { error: "id must be a number." })
+    .openapi({ pattern: "^[0-9]{1,19}$", example: "1296269" }),
+});
 
-export function limitParameter(c: Context): number {
-  return numberParameter(c, "limit", { least: 1, most: MAX_LIMIT }) ?? DEFAULT_LIMIT;
-}
-
-/** A whole number within bounds, or null where it is not given. */
-export function numberParameter(
-  c: Context,
-  name: string,
-  { least, most }: { least: number; most: number },
-): number | null {
-  const text = c.req.query(name);
-  if (text === undefined) return null;
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || number < least || number > most) {
-    throw badRequest(`${name} must be a whole number from ${least} to ${most}.`);
-  }
-  return number;
+function once(name: string) {
+  return z.string({ error: `${name} must be given once.` }).optional();
 }
 
 /** A query parameter's text, or null; PostgreSQL takes no NUL. */
-export function textParameter(c: Context, name: string): string | null {
-  const text = c.req.query(name);
-  if (text?.includes("\0")) throw badRequest(`${name} must not hold a NUL character.`);
-  return text || null;
+export function text(name: string, description: string) {
+  return once(name)
+    .refine((given) => !given?.includes("\0"), { error: `${name} must not hold a NUL character.` })
+    .transform((given) => given || null)
+    .openapi({ type: "string", description });
+}
+
+/** A whole number within bounds, or what it is where it is not given. */
+export function wholeNumber<Fallback extends number | null>(
+  name: string,
+  options: { least: number; most: number; fallback: Fallback; description: string },
+) {
+  const { least, most, fallback, description } = options;
+  const fits = (given: string) => /^\d+$/.test(given) && Number(given) >= least && Number(given) <= most;
+  return once(name)
+    .refine((given) => given === undefined || fits(given), {
+      error: `${name} must be a whole number from ${least} to ${most}.`,
+    })
+    .transform((given): number | Fallback => (given === undefined ? fallback : Number(given)))
+    .openapi({
+      type: "integer",
+      minimum: least,
+      maximum: most,
+      description,
+      ...(fallback !== null && { default: fallback }),
+    });
+}
+
+/** One of some words, or null. */
+export function oneOf<Value extends string>(name: string, values: readonly Value[], description: string) {
+  return once(name)
+    .transform((given, context): Value | null => {
+      if (!given) return null;
+      const value = values.find((candidate) => candidate === given);
+      if (value !== undefined) return value;
+      context.addIssue({ code: "custom", message: `${name} must be one of ${values.join(", ")}.` });
+      return z.NEVER;
+    })
+    .openapi({ type: "string", enum: [...values], description });
+}
+
+/** A path glob, bounded: what the database spends on each path grows with its length and its wildcards. */
+export function glob(name: string, description: string) {
+  const isBounded = (given: string) =>
+    given.length <= MAX_GLOB_LENGTH && (given.match(/(?:\*\*\/)+|\*+|\?/g) ?? []).length <= MAX_WILDCARDS;
+  return once(name)
+    .refine((given) => !given?.includes("\0"), { error: `${name} must not hold a NUL character.` })
+    .refine((given) => given === undefined || isBounded(given), {
+      error: `${name} must be a glob of at most ${MAX_GLOB_LENGTH} characters with at most ${MAX_WILDCARDS} wildcards.`,
+    })
+    .transform((given) => given || null)
+    .openapi({ type: "string", maxLength: MAX_GLOB_LENGTH, description });
+}
+
+export const limit = wholeNumber("limit", {
+  least: 1,
+  most: MAX_LIMIT,
+  fallback: DEFAULT_LIMIT,
+  description: "Rows a page",
+});
+
+/** A cursor is opaque to callers: the last row's key, as base64url JSON. */
+export function cursor<Key>(isKey: (value: unknown) => value is Key) {
+  return once("cursor")
+    .transform((given, context): Key | null => {
+      if (!given) return null;
+      const key = parseCursor(given);
+      if (isKey(key)) return key;
+      context.addIssue({ code: "custom", message: "cursor must be the next_cursor of an earlier answer." });
+      return z.NEVER;
+    })
+    .openapi({ type: "string", description: "The `next_cursor` of an earlier answer" });
+}
+
+function parseCursor(given: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(given, "base64url").toString());
+  } catch {
+    return undefined; // what is not JSON is no cursor of ours either
+  }
 }
 
 /** A file's name, in one of the two ways that it is given. */
-export function nameParameters(c: Context): { path: string | null; path_base64: string | null } {
-  const name = { path: textParameter(c, "path"), path_base64: textParameter(c, "path_base64") };
+export const nameQuery = {
+  path: text("path", "The file's path"),
+  path_base64: text(
+    "path_base64",
+    "The bytes of a path that is not UTF-8, as `path_base64` of the list says",
+  ),
+};
+
+/** Throws a Problem where a file is named in neither way, or in both. */
+export function requireName(name: { path: string | null; path_base64: string | null }): void {
   if ((name.path === null) === (name.path_base64 === null))
     throw badRequest("Give either path or path_base64.");
   if (name.path_base64 !== null && !isBase64(name.path_base64))
     throw badRequest("path_base64 must be base64.");
-  return name;
-}
-
-/** A path glob, bounded: what the database spends on each path grows with its length and its wildcards. */
-export function globParameter(c: Context, name: string): string | null {
-  const glob = textParameter(c, name);
-  const wildcards = glob?.match(/(?:\*\*\/)+|\*+|\?/g) ?? [];
-  if (glob !== null && (glob.length > MAX_GLOB_LENGTH || wildcards.length > MAX_WILDCARDS)) {
-    throw badRequest(
-      `${name} must be a glob of at most ${MAX_GLOB_LENGTH} characters with at most ${MAX_WILDCARDS} wildcards.`,
-    );
-  }
-  return glob;
-}
-
-export function oneOf<T extends string>(c: Context, name: string, values: readonly T[]): T | null {
-  const text = textParameter(c, name);
-  if (text === null) return null;
-  const value = values.find((candidate) => candidate === text);
-  if (value === undefined) throw badRequest(`${name} must be one of ${values.join(", ")}.`);
-  return value;
-}
-
-/** A cursor is opaque to callers: the last row's key, as base64url JSON. */
-export function readCursor<T>(c: Context, isKey: (value: unknown) => value is T): T | null {
-  const text = textParameter(c, "cursor");
-  if (text === null) return null;
-  try {
-    const value: unknown = JSON.parse(Buffer.from(text, "base64url").toString());
-    if (isKey(value)) return value;
-  } catch {
-    // falls through: what is not JSON is no cursor of ours either
-  }
-  throw badRequest("cursor must be the next_cursor of an earlier answer.");
 }
 
 /** A page of a list, and the cursor of the next one; `rows` holds one more than `limit` where there is a next page. */
@@ -98,8 +134,8 @@ export function page<Row, Json>(
 }
 
 /** True for base64 as files' `path_base64` is written: padded, on one line. */
-export function isBase64(text: string): boolean {
-  return text !== "" && Buffer.from(text, "base64").toString("base64") === text;
+export function isBase64(given: string): boolean {
+  return given !== "" && Buffer.from(given, "base64").toString("base64") === given;
 }
 
 export function isId(value: unknown): value is string {

@@ -1,4 +1,5 @@
-import { type Context, Hono } from "hono";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { type Connection, transaction } from "../../database/connect.ts";
 import { listRepositories, REPOSITORY_STATES, readRepository } from "../../installations/read.ts";
 import { listActiveRuns, listRuns, readRun, readStatus } from "../../runs/read.ts";
@@ -6,82 +7,177 @@ import { requestRescan } from "../../runs/rescan.ts";
 import { type FilePosition, type LineRange, listFiles, readFile } from "../../scan/read.ts";
 import { badRequest, notFound, Problem } from "../problem.ts";
 import {
-  globParameter,
-  idParameter,
+  cursor,
+  glob,
+  idParameters,
   isBase64,
   isId,
-  limitParameter,
-  nameParameters,
-  numberParameter,
+  limit,
+  nameQuery,
   oneOf,
   page,
-  readCursor,
-  textParameter,
+  requireName,
+  text,
+  wholeNumber,
 } from "./parameters.ts";
+import { createRoutes, json, PROBLEMS } from "./router.ts";
+import {
+  contentSchema,
+  FILE_STATES,
+  fileSchema,
+  pageOf,
+  repositorySchema,
+  rescanBody,
+  rescanSchema,
+  runSchema,
+  statusSchema,
+} from "./schemas.ts";
 import { fileJson, repositoryJson, runJson } from "./views.ts";
 
-const FILE_STATES = [
-  "indexed",
-  "binary",
-  "oversize",
-  "encoding",
-  "lfs",
-  "symlink",
-  "submodule",
-  "excluded",
-  "unreadable",
-] as const;
+const MAX_LINE = 2_147_483_647;
+
+const LIST = createRoute({
+  method: "get",
+  path: "/",
+  operationId: "listRepositories",
+  summary: "Repositories that can be read here",
+  request: {
+    query: z.object({
+      q: text("q", "A part of `owner/name`"),
+      state: oneOf("state", REPOSITORY_STATES, "Only those that are"),
+      limit,
+      cursor: cursor(isId),
+    }),
+  },
+  responses: { 200: json(pageOf(repositorySchema, "Repositories"), "Repositories"), ...PROBLEMS },
+});
+
+const READ = createRoute({
+  method: "get",
+  path: "/{id}",
+  operationId: "readRepository",
+  summary: "One repository, by GitHub's numeric id",
+  request: { params: idParameters },
+  responses: { 200: json(repositorySchema, "The repository"), ...PROBLEMS },
+});
+
+const FILES = createRoute({
+  method: "get",
+  path: "/{id}/files",
+  operationId: "listFiles",
+  summary: "The files of the indexed commit, in the order of their paths",
+  request: {
+    params: idParameters,
+    query: z.object({
+      state: oneOf("state", FILE_STATES, "Only those that are"),
+      language: text("language", "Only those in this language"),
+      path: glob("path", "Only those whose path matches: `*`, `**`, `?`"),
+      limit,
+      cursor: cursor(isFilePosition),
+    }),
+  },
+  responses: { 200: json(pageOf(fileSchema, "Files"), "Files"), ...PROBLEMS },
+});
+
+const line = { least: 1, most: MAX_LINE, fallback: null };
+
+const CONTENT = createRoute({
+  method: "get",
+  path: "/{id}/files/content",
+  operationId: "readFile",
+  summary: "A file's text at the indexed commit",
+  request: {
+    params: idParameters,
+    query: z.object({
+      ...nameQuery,
+      start_line: wholeNumber("start_line", { ...line, description: "The first line, from 1" }),
+      end_line: wholeNumber("end_line", { ...line, description: "The last line" }),
+    }),
+  },
+  responses: { 200: json(contentSchema, "The text"), ...PROBLEMS },
+});
+
+/** Described by hand: it is read whether or not a program says that it sends JSON. */
+const RESCAN_BODY = z.toJSONSchema(rescanBody, { io: "input" }) as { type: "object" };
+
+const RESCAN = createRoute({
+  method: "post",
+  path: "/{id}/rescan",
+  operationId: "rescan",
+  summary: "Asks for a scan; answers the run that serves it, however many are in the way",
+  request: { params: idParameters },
+  requestBody: { content: { "application/json": { schema: RESCAN_BODY } } },
+  responses: { 202: json(rescanSchema, "The run"), ...PROBLEMS },
+});
+
+const STATUS = createRoute({
+  method: "get",
+  path: "/{id}/rescan/status",
+  operationId: "readStatus",
+  summary: "What runs, what waits and what ended last",
+  request: { params: idParameters },
+  responses: { 200: json(statusSchema, "Three runs, or null"), ...PROBLEMS },
+});
+
+const RUNS = createRoute({
+  method: "get",
+  path: "/{id}/runs",
+  operationId: "listRuns",
+  summary: "A repository's runs, newest first",
+  request: { params: idParameters, query: z.object({ limit, cursor: cursor(isId) }) },
+  responses: { 200: json(pageOf(runSchema, "Runs"), "Runs"), ...PROBLEMS },
+});
 
 /** `/api/v1/repositories` and what lies below. */
-export function createRepositoryRoutes(connection: Connection): Hono {
+export function createRepositoryRoutes(connection: Connection): OpenAPIHono {
   const { db } = connection;
-  const routes = new Hono();
+  const routes = createRoutes();
 
-  async function requireRepository(c: Context) {
-    const repository = await readRepository(db, c.var.viewer, idParameter(c, "id"));
+  async function requireRepository(c: Context, id: string) {
+    const repository = await readRepository(db, c.var.viewer, id);
     if (!repository) throw notFound("repository");
     return repository;
   }
 
-  routes.get("/", async (c) => {
-    const limit = limitParameter(c);
+  routes.openapi(LIST, async (c) => {
+    const { q, state, limit, cursor } = c.req.valid("query");
     const repositories = await listRepositories(db, c.var.viewer, {
-      q: textParameter(c, "q"),
-      state: oneOf(c, "state", REPOSITORY_STATES),
-      after: readCursor(c, isId),
+      q,
+      state,
+      after: cursor,
       limit: limit + 1,
     });
     const ids = repositories.map(({ id }) => id);
     const active = await listActiveRuns(db, c.var.viewer, ids);
     return c.json(
       page(repositories, { limit, key: ({ id }) => id, json: (row) => repositoryJson(row, active) }),
+      200,
     );
   });
 
-  routes.get("/:id", async (c) => {
-    const repository = await requireRepository(c);
-    return c.json(repositoryJson(repository, await listActiveRuns(db, c.var.viewer, [repository.id])));
+  routes.openapi(READ, async (c) => {
+    const repository = await requireRepository(c, c.req.valid("param").id);
+    return c.json(repositoryJson(repository, await listActiveRuns(db, c.var.viewer, [repository.id])), 200);
   });
 
-  routes.get("/:id/files", async (c) => {
-    const { id } = await requireRepository(c);
-    const limit = limitParameter(c);
+  routes.openapi(FILES, async (c) => {
+    const { id } = await requireRepository(c, c.req.valid("param").id);
+    const { limit, cursor, ...narrow } = c.req.valid("query");
     const files = await listFiles(db, c.var.viewer, {
       repository_id: id,
-      state: oneOf(c, "state", FILE_STATES),
-      language: textParameter(c, "language"),
-      path: globParameter(c, "path"),
-      after: readCursor(c, isFilePosition),
+      ...narrow,
+      after: cursor,
       limit: limit + 1,
     });
     const key = ({ path, path_base64 }: FilePosition) => ({ path, path_base64 });
-    return c.json(page(files, { limit, key, json: fileJson }));
+    return c.json(page(files, { limit, key, json: fileJson }), 200);
   });
 
-  routes.get("/:id/files/content", async (c) => {
-    const { id } = await requireRepository(c);
-    const name = nameParameters(c);
-    const lines = linesParameter(c);
+  routes.openapi(CONTENT, async (c) => {
+    const { id } = await requireRepository(c, c.req.valid("param").id);
+    const { start_line, end_line, ...name } = c.req.valid("query");
+    requireName(name);
+    const lines = linesOf(start_line, end_line);
     const file = await readFile(db, c.var.viewer, { repository_id: id, ...name, lines });
     if (!file) throw notFound("file in the indexed commit");
     if (file.state !== "indexed") {
@@ -89,19 +185,20 @@ export function createRepositoryRoutes(connection: Connection): Hono {
         detail: `${file.path} is not indexed: ${file.reason ?? `${file.state}.`}`,
       });
     }
-    const { text, state: _, reason: __, language: ___, ...rest } = file;
+    const { text: content, state: _, reason: __, language: ___, ...rest } = file;
     const { start, end } = lines ?? { start: 1, end: file.total_lines };
     if (start > Math.max(1, file.total_lines)) {
       throw badRequest(`start_line must be a line of the file, which has ${file.total_lines}.`);
     }
-    return c.json({ ...rest, start_line: start, end_line: Math.min(end, file.total_lines), content: text });
+    return c.json({ ...rest, start_line: start, end_line: Math.min(end, file.total_lines), content }, 200);
   });
 
-  routes.post("/:id/rescan", async (c) => {
+  routes.openapi(RESCAN, async (c) => {
     // A removed repository is hidden; only who may see all is told why it cannot be scanned.
     const { repositories } = c.var.viewer;
-    const id = repositories === "all" ? idParameter(c, "id") : (await requireRepository(c)).id;
-    const mode = await readMode(c);
+    const asked = c.req.valid("param").id;
+    const id = repositories === "all" ? asked : (await requireRepository(c, asked)).id;
+    const mode = readMode(await c.req.text());
     const rescan = await transaction(connection, ({ trx }) =>
       requestRescan(trx, { repository_id: id, mode, requested_by: c.var.actor }),
     );
@@ -116,22 +213,24 @@ export function createRepositoryRoutes(connection: Connection): Hono {
     return c.json({ run_id: run.id, outcome, run: runJson(run), ...(cooldown && { cooldown }) }, 202);
   });
 
-  routes.get("/:id/rescan/status", async (c) => {
-    const { id } = await requireRepository(c);
+  routes.openapi(STATUS, async (c) => {
+    const { id } = await requireRepository(c, c.req.valid("param").id);
     const { running, queued, last_finished } = await readStatus(db, c.var.viewer, id);
-    return c.json({
-      running: running && runJson(running),
-      queued: queued && runJson(queued),
-      last_finished: last_finished && runJson(last_finished),
-    });
+    return c.json(
+      {
+        running: running && runJson(running),
+        queued: queued && runJson(queued),
+        last_finished: last_finished && runJson(last_finished),
+      },
+      200,
+    );
   });
 
-  routes.get("/:id/runs", async (c) => {
-    const { id } = await requireRepository(c);
-    const limit = limitParameter(c);
-    const before = readCursor(c, isId);
-    const runs = await listRuns(db, c.var.viewer, { repository_id: id, before, limit: limit + 1 });
-    return c.json(page(runs, { limit, key: (run) => run.id, json: runJson }));
+  routes.openapi(RUNS, async (c) => {
+    const { id } = await requireRepository(c, c.req.valid("param").id);
+    const { limit, cursor } = c.req.valid("query");
+    const runs = await listRuns(db, c.var.viewer, { repository_id: id, before: cursor, limit: limit + 1 });
+    return c.json(page(runs, { limit, key: (run) => run.id, json: runJson }), 200);
   });
 
   return routes;
@@ -149,35 +248,25 @@ function isFilePosition(value: unknown): value is FilePosition {
   );
 }
 
-const MAX_LINE = 2_147_483_647;
-
 /** The lines that are asked for, or null for all; the file may end before. */
-function linesParameter(c: Context): LineRange | null {
-  const bounds = { least: 1, most: MAX_LINE };
-  const start = numberParameter(c, "start_line", bounds);
-  const end = numberParameter(c, "end_line", bounds);
+function linesOf(start: number | null, end: number | null): LineRange | null {
   if (start === null && end === null) return null;
   const lines = { start: start ?? 1, end: end ?? MAX_LINE };
   if (lines.start > lines.end) throw badRequest("start_line must not be above end_line.");
   return lines;
 }
 
-/** No body means an incremental scan. */
-async function readMode(c: Context): Promise<"incremental" | "full"> {
-  const text = await c.req.text();
-  if (text.trim() === "") return "incremental";
-  const body = parseObject(text);
-  if (!body) throw badRequest('The body must be a JSON object, such as { "mode": "full" }.');
-  const { mode = "incremental" } = body;
-  if (mode !== "incremental" && mode !== "full") throw badRequest('mode must be "incremental" or "full".');
-  return mode;
+/** No body means an incremental scan. Read as text: programs often do not say that they send JSON. */
+function readMode(body: string): "incremental" | "full" {
+  const result = rescanBody.safeParse(body.trim() === "" ? {} : parseJson(body));
+  if (result.success) return result.data.mode;
+  throw badRequest(result.error.issues[0]?.message ?? "The body does not fit.");
 }
 
-function parseObject(text: string): { mode?: unknown } | null {
+function parseJson(body: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && !Array.isArray(value) ? value : null;
+    return JSON.parse(body);
   } catch {
-    return null;
+    return undefined;
   }
 }

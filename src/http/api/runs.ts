@@ -1,38 +1,92 @@
-import { type Context, Hono } from "hono";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { type Connection, transaction } from "../../database/connect.ts";
 import { listEvents } from "../../runs/events.ts";
 import { cancelRun } from "../../runs/queue.ts";
 import { readRun } from "../../runs/read.ts";
 import { notFound, Problem } from "../problem.ts";
 import type { RunChanges } from "../run-changes.ts";
-import { idParameter, limitParameter, page, readCursor } from "./parameters.ts";
+import { cursor, idParameters, limit, page } from "./parameters.ts";
+import { createRoutes, json, PROBLEMS } from "./router.ts";
 import { createRunStream } from "./run-stream.ts";
+import { logEventSchema, pageOf, runSchema } from "./schemas.ts";
 import { runJson } from "./views.ts";
 
-/** `/api/v1/runs/{id}` and what lies below. */
-export function createRunRoutes(connection: Connection, changes: RunChanges): Hono {
-  const { db } = connection;
-  const routes = new Hono();
+const READ = createRoute({
+  method: "get",
+  path: "/{id}",
+  operationId: "readRun",
+  summary: "One run",
+  request: { params: idParameters },
+  responses: { 200: json(runSchema, "The run"), ...PROBLEMS },
+});
 
-  async function requireRun(c: Context) {
-    const run = await readRun(db, c.var.viewer, idParameter(c, "id"));
+const LOG = createRoute({
+  method: "get",
+  path: "/{id}/log",
+  operationId: "readRunLog",
+  summary: "What a run has told of itself, oldest first",
+  request: { params: idParameters, query: z.object({ limit, cursor: cursor(isSeq) }) },
+  responses: { 200: json(pageOf(logEventSchema, "Log"), "Events"), ...PROBLEMS },
+});
+
+const CANCEL = createRoute({
+  method: "post",
+  path: "/{id}/cancel",
+  operationId: "cancelRun",
+  summary: "Cancels a run that waits or runs",
+  request: { params: idParameters },
+  responses: { 202: json(runSchema, "It ends soon, or has"), ...PROBLEMS },
+});
+
+const EVENTS = createRoute({
+  method: "get",
+  path: "/{id}/events",
+  operationId: "streamRun",
+  summary: "A run's events as they come (server-sent events)",
+  request: {
+    params: idParameters,
+    headers: z.object({
+      "last-event-id": z
+        .string()
+        .optional()
+        .openapi({ description: "The last event that was seen: those after it follow without a gap" }),
+    }),
+  },
+  responses: {
+    200: {
+      description: "`run.queued`, `run.started`, `run.progress`, `run.completed`",
+      content: { "text/event-stream": { schema: z.string() } },
+    },
+    204: { description: "The run has ended, and all has been told" },
+    ...PROBLEMS,
+  },
+});
+
+/** `/api/v1/runs/{id}` and what lies below. */
+export function createRunRoutes(connection: Connection, changes: RunChanges): OpenAPIHono {
+  const { db } = connection;
+  const routes = createRoutes();
+
+  async function requireRun(c: Context, id: string) {
+    const run = await readRun(db, c.var.viewer, id);
     if (!run) throw notFound("run");
     return run;
   }
 
-  routes.get("/:id", async (c) => c.json(runJson(await requireRun(c))));
+  routes.openapi(READ, async (c) => c.json(runJson(await requireRun(c, c.req.valid("param").id)), 200));
 
-  routes.get("/:id/log", async (c) => {
-    const run = await requireRun(c);
-    const limit = limitParameter(c);
-    const events = await listEvents(db, run.id, { afterSeq: readCursor(c, isSeq) ?? 0, limit: limit + 1 });
-    return c.json(page(events, { limit, key: (event) => event.seq, json: (event) => event }));
+  routes.openapi(LOG, async (c) => {
+    const run = await requireRun(c, c.req.valid("param").id);
+    const { limit, cursor } = c.req.valid("query");
+    const events = await listEvents(db, run.id, { afterSeq: cursor ?? 0, limit: limit + 1 });
+    return c.json(page(events, { limit, key: (event) => event.seq, json: (event) => event }), 200);
   });
 
-  routes.post("/:id/cancel", async (c) => {
-    const { id } = await requireRun(c);
+  routes.openapi(CANCEL, async (c) => {
+    const { id } = await requireRun(c, c.req.valid("param").id);
     const state = await transaction(connection, ({ trx }) => cancelRun(trx, id, c.var.actor));
-    const run = await requireRun(c);
+    const run = await requireRun(c, id);
     if (state === null) {
       throw new Problem(422, "Cannot cancel", { detail: `The run has ended already: it is ${run.state}.` });
     }
@@ -40,17 +94,12 @@ export function createRunRoutes(connection: Connection, changes: RunChanges): Ho
     return c.json(runJson(run), 202);
   });
 
-  routes.get("/:id/events", async (c) => {
-    const run = await requireRun(c);
-    const last = Number(c.req.header("last-event-id") ?? 0);
+  routes.openapi(EVENTS, async (c) => {
+    const run = await requireRun(c, c.req.valid("param").id);
+    const last = Number(c.req.valid("header")["last-event-id"] ?? 0);
     const known = isSeq(last) && last <= run.event_seq; // what we never sent means: from the beginning
-    return createRunStream({
-      db,
-      changes,
-      viewer: c.var.viewer,
-      run,
-      afterSeq: known ? last : 0,
-    });
+    const { viewer } = c.var;
+    return createRunStream({ db, changes, viewer, run, afterSeq: known ? last : 0 });
   });
 
   return routes;

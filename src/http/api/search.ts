@@ -1,11 +1,13 @@
-import { type Context, Hono } from "hono";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { BadCursor } from "../../search/cursor.ts";
 import { type ParsedQuery, parseQuery } from "../../search/query.ts";
 import { QuerySyntaxError } from "../../search/query-error.ts";
 import { type FoundFile, type SearchEngine, search } from "../../search/search.ts";
 import { permalink } from "../permalink.ts";
 import { badRequest, Problem } from "../problem.ts";
-import { numberParameter, textParameter } from "./parameters.ts";
+import { text, wholeNumber } from "./parameters.ts";
+import { createRoutes, json, PROBLEMS } from "./router.ts";
+import { searchSchema } from "./schemas.ts";
 
 /** What the search's routes need. */
 export interface SearchAccess {
@@ -14,37 +16,52 @@ export interface SearchAccess {
   githubWebUrl: string;
 }
 
-const DEFAULT_LIMIT = 20;
-const DEFAULT_CONTEXT = 1;
-const DEFAULT_LINES = 10;
+const SEARCH = createRoute({
+  method: "get",
+  path: "/",
+  operationId: "search",
+  summary: "Files that a query finds, with lines and the commit they are of",
+  request: {
+    query: z.object({
+      q: z.string({ error: "q must be given once." }).default("").openapi({
+        description: "What to look for: docs/query-language.md",
+        example: "createServer lang:ts",
+      }),
+      limit: wholeNumber("limit", { least: 1, most: 100, fallback: 20, description: "Files a page" }),
+      context: wholeNumber("context", {
+        least: 0,
+        most: 10,
+        fallback: 1,
+        description: "Lines shown before and after each",
+      }),
+      lines: wholeNumber("lines", { least: 1, most: 10_000, fallback: 10, description: "Lines of a file" }),
+      cursor: text("cursor", "The `next_cursor` of an earlier answer"),
+    }),
+  },
+  responses: { 200: json(searchSchema, "What was found"), ...PROBLEMS },
+});
 
 /** `/api/v1/search` */
-export function createSearchRoutes({ engine, githubWebUrl }: SearchAccess): Hono {
-  const routes = new Hono();
+export function createSearchRoutes({ engine, githubWebUrl }: SearchAccess): OpenAPIHono {
+  const routes = createRoutes();
 
-  routes.get("/", async (c) => {
-    const query = readQuery(c);
-    const options = {
-      limit: numberParameter(c, "limit", { least: 1, most: 100 }) ?? DEFAULT_LIMIT,
-      context: numberParameter(c, "context", { least: 0, most: 10 }) ?? DEFAULT_CONTEXT,
-      lines: numberParameter(c, "lines", { least: 1, most: 10_000 }) ?? DEFAULT_LINES,
-      cursor: textParameter(c, "cursor"),
-      signal: c.req.raw.signal,
-    };
+  routes.openapi(SEARCH, async (c) => {
+    const { q, ...paging } = c.req.valid("query");
+    const query = readQuery(q);
+    const options = { ...paging, signal: c.req.raw.signal };
     const { data, ...answer } = await search(engine, c.var.viewer, query, options).catch((error: unknown) => {
       if (error instanceof BadCursor) throw badRequest(error.message);
       throw error;
     });
-    return c.json({ data: data.map((file) => fileJson(file, githubWebUrl)), ...answer });
+    return c.json({ data: data.map((file) => fileJson(file, githubWebUrl)), ...answer }, 200);
   });
 
   return routes;
 }
 
-function readQuery(c: Context): ParsedQuery {
-  const text = c.req.query("q") ?? "";
+function readQuery(q: string): ParsedQuery {
   try {
-    const query = parseQuery(text);
+    const query = parseQuery(q);
     if (query.query !== null) return query;
   } catch (error) {
     if (!(error instanceof QuerySyntaxError)) throw error;

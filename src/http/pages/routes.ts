@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { z } from "@hono/zod-openapi";
 import { type Context, Hono } from "hono";
 import type { Connection } from "../../database/connect.ts";
 import { listRepositories, readRepository } from "../../installations/read.ts";
@@ -11,7 +12,8 @@ import { BadCursor } from "../../search/cursor.ts";
 import { parseQuery } from "../../search/query.ts";
 import { QuerySyntaxError } from "../../search/query-error.ts";
 import { search } from "../../search/search.ts";
-import { idParameter, nameParameters, numberParameter, textParameter } from "../api/parameters.ts";
+import { idParameters, nameQuery, requireName, text, wholeNumber } from "../api/parameters.ts";
+import { readParameters } from "../api/router.ts";
 import type { SearchAccess } from "../api/search.ts";
 import { badRequest, notFound } from "../problem.ts";
 import { LINES_OF_PAGE } from "./code.ts";
@@ -27,6 +29,17 @@ const EVENTS_SHOWN = 200;
 const PROBLEMS_SHOWN = 50;
 /** Files of a page of answers, what is shown around each line, and at most how many lines of a file. */
 const FOUND = { limit: 20, context: 1, lines: 10 };
+
+const FILE_PARAMETERS = z.object({
+  ...nameQuery,
+  start: wholeNumber("start", {
+    least: 1,
+    most: 1_000_000_000,
+    fallback: 1,
+    description: "The first line that is shown",
+  }),
+});
+const SEARCH_PARAMETERS = z.object({ cursor: text("cursor", "Where the page before ended") });
 
 /** The plain pages: no script, so nothing of theirs can be made to run. */
 export function createPageRoutes({ db }: Connection, access: SearchAccess): Hono {
@@ -47,7 +60,7 @@ export function createPageRoutes({ db }: Connection, access: SearchAccess): Hono
 
   routes.get("/repositories/:id", async (c) => {
     const { viewer } = c.var;
-    const repository = await readRepository(db, viewer, idParameter(c, "id"));
+    const repository = await readRepository(db, viewer, readParameters(c, idParameters).id);
     if (!repository) throw notFound("repository");
     const repository_id = repository.id;
     const runs = await listRuns(db, viewer, { repository_id, before: null, limit: RUNS_SHOWN });
@@ -59,10 +72,10 @@ export function createPageRoutes({ db }: Connection, access: SearchAccess): Hono
 
   routes.get("/repositories/:id/file", async (c) => {
     const { viewer } = c.var;
-    const repository = await readRepository(db, viewer, idParameter(c, "id"));
+    const repository = await readRepository(db, viewer, readParameters(c, idParameters).id);
     if (!repository) throw notFound("repository");
-    const name = nameParameters(c);
-    const start = numberParameter(c, "start", { least: 1, most: 1_000_000_000 }) ?? 1;
+    const { start, ...name } = readParameters(c, FILE_PARAMETERS);
+    requireName(name);
     const lines = { start, end: start + LINES_OF_PAGE - 1 };
     const file = await readFile(db, viewer, { repository_id: repository.id, ...name, lines });
     if (!file) throw notFound("file in the indexed commit");
@@ -73,16 +86,16 @@ export function createPageRoutes({ db }: Connection, access: SearchAccess): Hono
   });
 
   routes.get("/search", async (c) => {
-    const text = c.req.query("q") ?? "";
-    const cursor = textParameter(c, "cursor");
-    const outcome = await searchFor(c, access, { text, cursor });
+    const { cursor } = readParameters(c, SEARCH_PARAMETERS);
+    const q = c.req.query("q") ?? "";
+    const outcome = await searchFor(c, access, { text: q, cursor });
     const status = outcome instanceof QuerySyntaxError ? 400 : 200;
-    return c.html(searchPage(text, { outcome, isLater: cursor !== null, githubWebUrl }), status);
+    return c.html(searchPage(q, { outcome, isLater: cursor !== null, githubWebUrl }), status);
   });
 
   routes.get("/runs/:id", async (c) => {
     const { viewer } = c.var;
-    const run = await readRun(db, viewer, idParameter(c, "id"));
+    const run = await readRun(db, viewer, readParameters(c, idParameters).id);
     const repository = run && (await readRepository(db, viewer, run.repository_id));
     if (!run || !repository) throw notFound("run");
     const afterSeq = Math.max(0, run.event_seq - EVENTS_SHOWN);

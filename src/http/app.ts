@@ -1,6 +1,8 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { etag } from "hono/etag";
+import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import { sql } from "kysely";
 import type { Logger } from "pino";
@@ -28,6 +30,7 @@ export interface HttpOptions {
 export function createHttpApp({ connection, access, changes, search, log }: HttpOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(secureHeaders({ contentSecurityPolicy: CONTENT_SECURITY_POLICY, referrerPolicy: "same-origin" }));
+  app.use(requestId());
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", async (c) => {
     const fault = await findFault(connection);
@@ -44,6 +47,8 @@ export function createHttpApp({ connection, access, changes, search, log }: Http
     await next();
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
   });
+  const tagged = etag({ weak: true }); // for programs, which keep what they read all the same
+  app.use("/api/v1/*", (c, next) => (isStream(c) ? next() : tagged(c, next)));
   app.route("/api/v1/repositories", createRepositoryRoutes(connection));
   app.route("/api/v1/search", createSearchRoutes(search));
   app.route("/api/v1/runs", createRunRoutes(connection, changes));
@@ -55,13 +60,17 @@ export function createHttpApp({ connection, access, changes, search, log }: Http
       log.warn({ err: error, path: c.req.path }, "the database is away");
       return answer(c, databaseAway);
     }
-    log.error({ err: error, method: c.req.method, path: c.req.path }, "request failed");
-    return answer(
-      c,
-      new Problem(500, "Internal error", { detail: "Something failed here; the server's log says what." }),
-    );
+    const request_id = c.var.requestId;
+    log.error({ err: error, method: c.req.method, path: c.req.path, request_id }, "request failed");
+    const detail = `Something failed here; the server's log says what, at request ${request_id}.`;
+    return answer(c, new Problem(500, "Internal error", { detail }));
   });
   return app;
+}
+
+/** Streams have no end to be hashed. */
+function isStream(c: Context): boolean {
+  return c.req.method !== "GET" || c.req.path.endsWith("/events");
 }
 
 /** The API's bodies are a few words. */

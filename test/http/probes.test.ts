@@ -67,16 +67,18 @@ describe("a failure inside", () => {
     const server = await serve(broken, { log });
     await sql`alter table repositories rename to elsewhere`.execute(broken.db);
 
-    const detail = await expectProblem(await server.ask("/api/v1/repositories"), 500);
+    const failed = await server.ask("/api/v1/repositories", { headers: { "x-request-id": "asked-by-me" } });
+    const detail = await expectProblem(failed, 500);
     const page = await server.ask("/", { headers: { accept: "text/html" } });
 
-    expect(detail).toBe("Something failed here; the server's log says what.");
+    expect(detail).toBe("Something failed here; the server's log says what, at request asked-by-me.");
+    expect(failed.headers.get("x-request-id")).toBe("asked-by-me");
     expect([page.status, page.headers.get("content-type")]).toEqual([500, "text/html; charset=UTF-8"]);
     expect(await page.text()).not.toContain("relation");
     const logged = lines.filter(({ msg }) => msg === "request failed");
-    expect(logged.map(({ path, method }) => [method, path])).toEqual([
-      ["GET", "/api/v1/repositories"],
-      ["GET", "/"],
+    expect(logged.map(({ path, method, request_id }) => [method, path, request_id])).toEqual([
+      ["GET", "/api/v1/repositories", "asked-by-me"],
+      ["GET", "/", page.headers.get("x-request-id")],
     ]);
     expect(JSON.stringify(logged[0])).toContain('relation \\"repositories\\" does not exist');
   });

@@ -113,6 +113,34 @@ describe("the list of repositories", () => {
     expect(all.next_cursor).toBeNull();
   });
 
+  test("leads to its next page by Link too", async () => {
+    const server = await setUp(["10", "20", "30"]);
+    const path = "/api/v1/repositories?limit=2&q=/";
+
+    const first = await server.ask(path);
+    const { next_cursor } = (await first.json()) as Page<RepositoryJson>;
+    const link = first.headers.get("link") ?? "";
+    const last = await server.ask(/^<(.+)>; rel="next"$/.exec(link)?.[1] ?? "");
+
+    expect(link).toBe(`<${path.replace("=/", "=%2F")}&cursor=${next_cursor}>; rel="next"`);
+    expect(((await last.json()) as Page<RepositoryJson>).data.map(({ id }) => id)).toEqual(["30"]);
+    expect(last.headers.get("link")).toBeNull();
+  });
+
+  test("is not sent again to who has it, until something changes", async () => {
+    const server = await setUp(["10"]);
+    const path = "/api/v1/repositories";
+    const first = await server.ask(path);
+    const headers = { "if-none-match": first.headers.get("etag") ?? "" };
+
+    const same = await server.ask(path, { headers });
+    await seedRepository(database.db, { id: "20" });
+    const other = await server.ask(path, { headers });
+
+    expect([same.status, await same.text()]).toEqual([304, ""]);
+    expect(other.status).toBe(200);
+  });
+
   test("goes on where it was although rows came and went in between", async () => {
     const server = await setUp(["10", "20", "30", "40"]);
     const first = await server.get<Page<RepositoryJson>>("/api/v1/repositories?limit=2");

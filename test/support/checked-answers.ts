@@ -24,7 +24,7 @@ export async function checkAnswer(
   url: string,
   { method, path, response }: { method: string; path: string; response: Response },
 ): Promise<void> {
-  if (!path.startsWith("/api/v1/")) return;
+  if (!path.startsWith("/api/v1/") || response.status === 304) return;
   const origin = new URL(url).origin;
   const loading = descriptions.get(origin) ?? load(origin);
   descriptions.set(origin, loading);

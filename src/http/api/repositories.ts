@@ -20,7 +20,7 @@ import {
   text,
   wholeNumber,
 } from "./parameters.ts";
-import { createRoutes, json, PROBLEMS } from "./router.ts";
+import { createRoutes, json, PROBLEMS, sendPage } from "./router.ts";
 import {
   contentSchema,
   FILE_STATES,
@@ -149,9 +149,9 @@ export function createRepositoryRoutes(connection: Connection): OpenAPIHono {
     });
     const ids = repositories.map(({ id }) => id);
     const active = await listActiveRuns(db, c.var.viewer, ids);
-    return c.json(
+    return sendPage(
+      c,
       page(repositories, { limit, key: ({ id }) => id, json: (row) => repositoryJson(row, active) }),
-      200,
     );
   });
 
@@ -170,7 +170,7 @@ export function createRepositoryRoutes(connection: Connection): OpenAPIHono {
       limit: limit + 1,
     });
     const key = ({ path, path_base64 }: FilePosition) => ({ path, path_base64 });
-    return c.json(page(files, { limit, key, json: fileJson }), 200);
+    return sendPage(c, page(files, { limit, key, json: fileJson }));
   });
 
   routes.openapi(CONTENT, async (c) => {
@@ -230,7 +230,7 @@ export function createRepositoryRoutes(connection: Connection): OpenAPIHono {
     const { id } = await requireRepository(c, c.req.valid("param").id);
     const { limit, cursor } = c.req.valid("query");
     const runs = await listRuns(db, c.var.viewer, { repository_id: id, before: cursor, limit: limit + 1 });
-    return c.json(page(runs, { limit, key: (run) => run.id, json: runJson }), 200);
+    return sendPage(c, page(runs, { limit, key: (run) => run.id, json: runJson }));
   });
 
   return routes;

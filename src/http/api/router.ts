@@ -25,6 +25,16 @@ const PROBLEM = {
 /** What any route may answer beside what it is for. */
 export const PROBLEMS = { "4XX": PROBLEM, "5XX": PROBLEM } satisfies RouteConfig["responses"];
 
+/** Answers a page of a list; where there is a next one, `Link` (RFC 8288) leads to it as well. */
+export function sendPage<Page extends { next_cursor: string | null }>(c: Context, page: Page) {
+  if (page.next_cursor !== null) {
+    const next = new URL(c.req.url);
+    next.searchParams.set("cursor", page.next_cursor);
+    c.header("Link", `<${next.pathname}${next.search}>; rel="next"`);
+  }
+  return c.json(page, 200);
+}
+
 /** The parameters of a page's request; throws a Problem with the sentence of what does not fit. */
 export function readParameters<Schema extends z.ZodType>(c: Context, schema: Schema): z.output<Schema> {
   const result = schema.safeParse({ ...c.req.query(), ...c.req.param() });

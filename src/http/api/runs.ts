@@ -7,7 +7,7 @@ import { readRun } from "../../runs/read.ts";
 import { notFound, Problem } from "../problem.ts";
 import type { RunChanges } from "../run-changes.ts";
 import { cursor, idParameters, limit, page } from "./parameters.ts";
-import { createRoutes, json, PROBLEMS } from "./router.ts";
+import { createRoutes, json, PROBLEMS, sendPage } from "./router.ts";
 import { createRunStream } from "./run-stream.ts";
 import { logEventSchema, pageOf, runSchema } from "./schemas.ts";
 import { runJson } from "./views.ts";
@@ -80,7 +80,7 @@ export function createRunRoutes(connection: Connection, changes: RunChanges): Op
     const run = await requireRun(c, c.req.valid("param").id);
     const { limit, cursor } = c.req.valid("query");
     const events = await listEvents(db, run.id, { afterSeq: cursor ?? 0, limit: limit + 1 });
-    return c.json(page(events, { limit, key: (event) => event.seq, json: (event) => event }), 200);
+    return sendPage(c, page(events, { limit, key: (event) => event.seq, json: (event) => event }));
   });
 
   routes.openapi(CANCEL, async (c) => {

@@ -6,7 +6,7 @@ import { type FoundFile, type SearchEngine, search } from "../../search/search.t
 import { permalink } from "../permalink.ts";
 import { badRequest, Problem } from "../problem.ts";
 import { text, wholeNumber } from "./parameters.ts";
-import { createRoutes, json, PROBLEMS } from "./router.ts";
+import { createRoutes, json, PROBLEMS, sendPage } from "./router.ts";
 import { searchSchema } from "./schemas.ts";
 
 /** What the search's routes need. */
@@ -53,7 +53,7 @@ export function createSearchRoutes({ engine, githubWebUrl }: SearchAccess): Open
       if (error instanceof BadCursor) throw badRequest(error.message);
       throw error;
     });
-    return c.json({ data: data.map((file) => fileJson(file, githubWebUrl)), ...answer }, 200);
+    return sendPage(c, { data: data.map((file) => fileJson(file, githubWebUrl)), ...answer });
   });
 
   return routes;

@@ -11,6 +11,9 @@ import { runPrepared, type Snapshot } from "./statement.ts";
 /** More keys than that of one literal tell hardly more, and each is read in every segment. */
 const KEYS_OF_LITERAL = 8;
 
+/** More keys of one text or pattern are not read: each is one in every segment. */
+const KEYS_OF_LEAF = 2_000;
+
 /** What a list that is not written is worth: more than any that is. */
 const EVERYWHERE_BYTES = 4_096;
 
@@ -48,9 +51,23 @@ export function keysOfNeed(need: Need): KeyNeed {
   }
 }
 
-/** Literals of three characters: one of many keys. */
+/** Literals of three characters, or a choice that has one: one of many keys. */
 export function isWide(need: KeyNeed): boolean {
+  if (need.kind === "any") return need.of.some(isWide);
   return need.kind === "all" && need.of.length === 1 && need.of[0]?.kind === "any";
+}
+
+/** The same, or less where that takes more keys than are worth reading. */
+export function withFewKeys(need: KeyNeed): KeyNeed {
+  if (keysOf([need]).size <= KEYS_OF_LEAF) return need;
+  if (need.kind !== "all") return { kind: "anything" };
+  const bySize = need.of.map((of) => ({ of, keys: keysOf([of]).size })).sort((a, b) => a.keys - b.keys);
+  let keys = 0;
+  const kept = bySize.filter((one) => {
+    keys += one.keys;
+    return keys <= KEYS_OF_LEAF;
+  });
+  return kept.length > 0 ? { kind: "all", of: kept.map(({ of }) => of) } : { kind: "anything" };
 }
 
 /** What a unit has that holds this word as an identifier; or, with `parts`, as a part of one. */

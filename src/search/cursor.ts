@@ -3,8 +3,8 @@ import type { Place } from "./segments.ts";
 
 /** Where the next page of an answer begins. */
 export type Cursor =
-  /** After a file of a blob. */
-  | { kind: "blob"; place: Place; path: string | null }
+  /** After a file of a blob; without one, after all of them. */
+  | { kind: "blob"; place: Place; file: Pick<FilePlace, "path" | "path_base64"> | null }
   /** After a file that was found by its name. */
   | { kind: "file"; place: FilePlace }
   /** So many files into a group of a window that begins after a blob. */
@@ -22,18 +22,25 @@ export function writeCursor(cursor: Cursor): string {
   return Buffer.from(JSON.stringify(cursor)).toString("base64url");
 }
 
-/** The cursor of a kind that an answer gave, or null where none is given. */
-export function readCursor<K extends Cursor["kind"]>(
-  text: string | null,
-  kind: K,
-): Extract<Cursor, { kind: K }> | null {
+/** The cursor that an answer gave, or null where none is given. */
+export function readCursor(text: string | null): Cursor | null {
   if (text === null) return null;
   try {
     const value: unknown = JSON.parse(Buffer.from(text, "base64url").toString());
-    if (isCursor(value) && value.kind === kind) return value as Extract<Cursor, { kind: K }>;
+    if (isCursor(value)) return value;
   } catch {
     // what is not JSON is no cursor of ours either
   }
+  throw new BadCursor();
+}
+
+/** A cursor of one of the kinds that a query's answers give. */
+export function ofKind<K extends Cursor["kind"]>(
+  cursor: Cursor | null,
+  kinds: readonly K[],
+): Extract<Cursor, { kind: K }> | null {
+  if (cursor === null) return null;
+  if (kinds.some((kind) => kind === cursor.kind)) return cursor as Extract<Cursor, { kind: K }>;
   throw new BadCursor();
 }
 
@@ -41,12 +48,11 @@ function isCursor(value: unknown): value is Cursor {
   if (!isObject(value)) return false;
   switch (value.kind) {
     case "blob":
-      return isPlace(value.place) && (value.path === null || isText(value.path));
+      return isPlace(value.place) && (value.file === null || isName(value.file));
     case "file": {
       const { place } = value;
-      if (!isObject(place) || !isText(place.path)) return false;
-      const isId = typeof place.repository_id === "string" && /^\d{1,18}$/.test(place.repository_id);
-      return isId && (place.path_base64 === null || isText(place.path_base64));
+      if (!isObject(place) || !isName(place)) return false;
+      return typeof place.repository_id === "string" && /^\d{1,18}$/.test(place.repository_id);
     }
     case "ranked":
       return (
@@ -62,6 +68,10 @@ function isCursor(value: unknown): value is Cursor {
 
 function isPlace(value: unknown): value is Place {
   return isObject(value) && Number.isSafeInteger(value.repository) && Number.isSafeInteger(value.first);
+}
+
+function isName(value: unknown): boolean {
+  return isObject(value) && isText(value.path) && (value.path_base64 === null || isText(value.path_base64));
 }
 
 function isText(value: unknown): value is string {

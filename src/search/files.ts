@@ -1,7 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { FileState, Tables } from "../database/schema.ts";
 import { type Viewer, visibleTo } from "../database/viewer.ts";
-import type { PathPattern } from "./path-pattern.ts";
+import { type PathPattern, pathWithText } from "./path-pattern.ts";
 import type { Query } from "./query.ts";
 import { runPrepared, type Snapshot } from "./statement.ts";
 
@@ -46,21 +46,29 @@ export function conditionsOf(query: Query): Condition[] {
   }
 }
 
-/** What must be true of a file whatever is in it: the conditions that a query cannot do without. */
+/**
+ * What must be true of a file whatever is in it: the conditions that a query cannot do without. Texts leave no trace, so
+ * that few conditions make few statements.
+ */
 function filterOf(query: Query): RawBuilder<boolean> {
+  const conditions = requiredOf(query).map(conditionSql);
+  return conditions.length === 0 ? sql<boolean>`true` : join(conditions, sql` and `);
+}
+
+function requiredOf(query: Query): Condition[] {
   switch (query.kind) {
     case "and":
-      return join(query.of.map(filterOf), sql` and `);
+      return query.of.flatMap(requiredOf);
     case "or":
     case "not":
     case "text":
-      return sql<boolean>`true`;
+      return [];
     default:
-      return conditionSql(query);
+      return [query];
   }
 }
 
-/** A query without texts. */
+/** What a query asks of a file that has no text: words are looked for in its path. */
 function querySql(query: Query): RawBuilder<boolean> {
   switch (query.kind) {
     case "and":
@@ -70,10 +78,15 @@ function querySql(query: Query): RawBuilder<boolean> {
     case "not":
       return sql<boolean>`not ${querySql(query.of)}`;
     case "text":
-      throw new Error("A text is no condition on a file's name.");
+      return isInPath(query);
     default:
       return conditionSql(query);
   }
+}
+
+function isInPath({ pattern, scope }: Extract<Query, { kind: "text" }>): RawBuilder<boolean> {
+  if (scope !== "anywhere" || pattern.kind !== "literal") return sql<boolean>`false`;
+  return matches(sql`files.path`, pathWithText(pattern.text, pattern.case_sensitive));
 }
 
 function conditionSql(condition: Condition): RawBuilder<boolean> {
@@ -153,21 +166,59 @@ export interface FilePlace {
   path_base64: string | null;
 }
 
-/** The files for which a query without texts is true, after a place. */
+interface NameSearch {
+  query: Query;
+  /** Only files that have no text that is searched: the others are found by theirs. */
+  withoutText: boolean;
+}
+
+function nameCondition(viewer: Viewer, { query, withoutText }: NameSearch): RawBuilder<boolean> {
+  const hasText = sql`files.state = 'indexed' and exists (select from blobs
+    where blobs.repository_id = files.repository_id and blobs.sha = files.sha and blobs.chunk_count > 0)`;
+  return sql<boolean>`${visibleTo(viewer)} and repositories.indexed_commit is not null and ${querySql(query)}
+    and ${withoutText ? sql`not (${hasText})` : sql`true`}`;
+}
+
+/** The files for which a query is true by their names and kinds alone, after a place. */
 export async function listMatching(
   trx: Kysely<Tables>,
   viewer: Viewer,
-  { query, after, limit }: { query: Query; after: FilePlace | null; limit: number },
+  { after, limit, ...search }: NameSearch & { after: FilePlace | null; limit: number },
 ): Promise<SearchedFile[]> {
   const { rows } = await sql<SearchedFile>`
     select ${COLUMNS}, '{}'::bool[] as truths
     from files join repositories on repositories.id = files.repository_id
-    where ${visibleTo(viewer)} and repositories.indexed_commit is not null and ${querySql(query)}
+    where ${nameCondition(viewer, search)}
       and (${after === null} or (files.repository_id, files.path, coalesce(files.path_bytes, '')) >
         (${after?.repository_id ?? 0}::bigint, ${after?.path ?? ""}::text collate "C",
           ${Buffer.from(after?.path_base64 ?? "", "base64")}::bytea))
     order by files.repository_id, files.path, coalesce(files.path_bytes, '') limit ${limit}`.execute(trx);
   return rows;
+}
+
+/** How many there are; no more than `most` are counted. */
+export async function countMatching(
+  trx: Kysely<Tables>,
+  viewer: Viewer,
+  { most, ...search }: NameSearch & { most: number },
+): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from (
+      select from files join repositories on repositories.id = files.repository_id
+      where ${nameCondition(viewer, search)} limit ${most}
+    ) matching`.execute(trx);
+  return rows[0]?.count ?? 0;
+}
+
+/** Those of some paths that a pattern matches, at most so many, by their places. */
+export async function matchPaths(
+  trx: Kysely<Tables>,
+  { paths, pattern, limit }: { paths: string[]; pattern: PathPattern; limit: number },
+): Promise<number[]> {
+  const { rows } = await sql<{ at: number }>`
+    select (at - 1)::int as at from unnest(${paths}::text[]) with ordinality as asked (path, at)
+    where ${matches(sql`path`, pattern)} limit ${limit}`.execute(trx);
+  return rows.map(({ at }) => at);
 }
 
 /** The name of a chunk. */

@@ -6,14 +6,17 @@ import { escapeRegex, parseRegex } from "./regex.ts";
 export interface LineMatch {
   /** From 0. */
   line: number;
-  /** UTF-16 columns in the line, in order and apart from each other; empty only where the match is. */
+  /** UTF-16 columns in the line, in order and apart from each other, empty only where the match is; none of a line that is only counted. */
   ranges: [number, number][];
 }
 
 /** A pattern made ready to match many texts. */
 export interface CompiledPattern {
-  /** The lines that match, in order, at most `limit`. A line is what stands before a \n, without a \r at its end. */
-  matchLines(text: string, limit: number): LineMatch[];
+  /**
+   * The lines that match, in order, at most `limit`, of which the first `ranged` have their ranges (all, if not given). A
+   * line is what stands before a \n, without a \r at its end.
+   */
+  matchLines(text: string, limit: number, ranged?: number): LineMatch[];
   /** Whether any line matches. */
   test(text: string): boolean;
 }
@@ -60,7 +63,7 @@ function findRegex(regex: RegExp): Find {
 function withoutReturns(whole: CompiledPattern, byLine: CompiledPattern): CompiledPattern {
   const choose = (text: string) => (text.includes("\r") ? byLine : whole);
   return {
-    matchLines: (text, limit) => choose(text).matchLines(text, limit),
+    matchLines: (text, limit, ranged) => choose(text).matchLines(text, limit, ranged),
     test: (text) => choose(text).test(text),
   };
 }
@@ -73,12 +76,17 @@ function inWhole(find: Find): CompiledPattern {
     return match?.[0] === text.length && (text === "" || text.endsWith("\n")) ? null : match;
   };
   return {
-    matchLines: (text, limit) => matchWhole(findInLines, text, limit),
+    matchLines: (text, limit, ranged = limit) => matchWhole(findInLines, text, { limit, ranged }),
     test: (text) => findInLines(text, 0) !== null,
   };
 }
 
-function matchWhole(find: Find, text: string, limit: number): LineMatch[] {
+interface Bounds {
+  limit: number;
+  ranged: number;
+}
+
+function matchWhole(find: Find, text: string, { limit, ranged }: Bounds): LineMatch[] {
   const lines: LineMatch[] = [];
   let line = 0;
   let start = 0;
@@ -91,7 +99,8 @@ function matchWhole(find: Find, text: string, limit: number): LineMatch[] {
       end = lineEnd(text, start);
     }
     const ranges: [number, number][] = [];
-    while (match && match[0] <= end && ranges.length < MAX_RANGES) {
+    const most = lines.length < ranged ? MAX_RANGES : 0;
+    while (match && match[0] <= end && ranges.length < most) {
       ranges.push([match[0] - start, match[1] - start]);
       const next = afterMatch(text, match);
       match = next > text.length ? null : find(text, next);
@@ -115,12 +124,12 @@ function afterMatch(text: string, [start, end]: [number, number]): number {
 
 function lineByLine(find: Find): CompiledPattern {
   return {
-    matchLines: (text, limit) => matchEachLine(find, text, limit),
-    test: (text) => matchEachLine(find, text, 1).length > 0,
+    matchLines: (text, limit, ranged = limit) => matchEachLine(find, text, { limit, ranged }),
+    test: (text) => matchEachLine(find, text, { limit: 1, ranged: 0 }).length > 0,
   };
 }
 
-function matchEachLine(find: Find, text: string, limit: number): LineMatch[] {
+function matchEachLine(find: Find, text: string, { limit, ranged }: Bounds): LineMatch[] {
   const lines: LineMatch[] = [];
   let line = 0;
   for (let start = 0; start < text.length && lines.length < limit; line += 1) {
@@ -128,12 +137,14 @@ function matchEachLine(find: Find, text: string, limit: number): LineMatch[] {
     const content = text.slice(start, end > start && text[end - 1] === "\r" ? end - 1 : end);
     const ranges: [number, number][] = [];
     let match = find(content, 0);
-    while (match && ranges.length < MAX_RANGES) {
+    const isFound = match !== null;
+    const most = lines.length < ranged ? MAX_RANGES : 0;
+    while (match && ranges.length < most) {
       ranges.push(match);
       const next = afterMatch(content, match);
       match = next > content.length ? null : find(content, next);
     }
-    if (ranges.length > 0) lines.push({ line, ranges });
+    if (isFound) lines.push({ line, ranges });
     start = end + 1;
   }
   return lines;

@@ -14,6 +14,7 @@ export interface MatchRequest {
   texts: string[];
   patterns: Pattern[];
   limit: number;
+  ranged: number;
 }
 /** Per text, per pattern: the lines. */
 export type MatchAnswer = LineMatch[][][];
@@ -21,8 +22,9 @@ export type MatchAnswer = LineMatch[][][];
 export interface MatchOptions {
   /** When to give up, by performance.now(). */
   deadline: number;
-  /** Lines per text and pattern. */
+  /** Lines per text and pattern, and how many of them have ranges. */
   limit: number;
+  ranged?: number;
   signal?: AbortSignal;
 }
 
@@ -56,11 +58,14 @@ export class Matcher {
     const longest = texts.reduce((length, text) => Math.max(length, text.length), 0);
     const light = patterns.map((pattern) => isLight(pattern, longest));
     const heavy = patterns.filter((_, index) => !light[index]);
-    const { limit } = options;
+    const { limit, ranged = limit } = options;
     const ending = new AbortController();
     const threaded =
       heavy.length > 0 && texts.length > 0
-        ? this.#matchOnThread({ texts, patterns: heavy, limit }, { ...options, ending: ending.signal })
+        ? this.#matchOnThread(
+            { texts, patterns: heavy, limit, ranged },
+            { ...options, ending: ending.signal },
+          )
         : null;
     threaded?.catch(() => {}); // told below, once the literals are done
     try {
@@ -135,14 +140,14 @@ function isLight(pattern: Pattern, length: number): boolean {
 async function matchHere(
   texts: string[],
   patterns: (CompiledPattern | null)[],
-  { deadline, limit, signal }: MatchOptions,
+  { deadline, limit, ranged = limit, signal }: MatchOptions,
 ): Promise<(LineMatch[] | null)[][]> {
   const found: (LineMatch[] | null)[][] = [];
   let turnEnds = performance.now() + TURN_MS;
   for (const text of texts) {
     const lines: (LineMatch[] | null)[] = [];
     for (const pattern of patterns) {
-      lines.push(pattern === null ? null : pattern.matchLines(text, limit));
+      lines.push(pattern === null ? null : pattern.matchLines(text, limit, ranged));
       const now = performance.now();
       if (pattern && now > deadline) throw new TimedOut();
       if (now > turnEnds) {

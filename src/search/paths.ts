@@ -1,18 +1,27 @@
 import type { Viewer } from "../database/viewer.ts";
-import { pathOfLine } from "../grams/unit.ts";
-import { chooseKeys, keysOfNeed, readPostings, type Units, unitsFor } from "./candidates.ts";
-import { type ChunkPlace, conditionsOf, readChunks, readFilesAt, type SearchedFile } from "./files.ts";
+import { pathLine, pathOfLine, textOfUnit } from "../grams/unit.ts";
+import {
+  chooseKeys,
+  type KeyNeed,
+  keysOfNeed,
+  readPostings,
+  type Units,
+  unitsFor,
+  withFewKeys,
+} from "./candidates.ts";
+import { conditionsOf, matchPaths, readChunks, readFilesAt, type SearchedFile } from "./files.ts";
 import { type CompiledPattern, compilePattern } from "./match.ts";
-import type { Matcher } from "./matcher.ts";
-import { needOf, type Pattern } from "./pattern.ts";
+import type { PathPattern } from "./path-pattern.ts";
+import { needOf } from "./pattern.ts";
 import { commonBlobs, type Leaf, type UnitsBySegment } from "./plan.ts";
 import type { Query } from "./query.ts";
-import { type BlobLists, findBlob, numbersBelow, type Segment } from "./segments.ts";
+import { RegexFault } from "./regex.ts";
+import { type BlobLists, chunksOf, findBlob, numbersBelow, repositoryOf, type Segment } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
 import { type Candidate, evaluate, unitNumbers } from "./verify.ts";
 
-/** Where more chunks of paths may match, a word says little of a path: they are not all looked at. */
-const CHUNKS_LOOKED_AT = 32;
+/** Where more units of paths may match, a word says little of a path: they are not all looked at. */
+const UNITS_LOOKED_AT = 32;
 const PATHS_FOUND = 300;
 const PATHS_WITHIN = 2_000;
 
@@ -25,8 +34,6 @@ export interface PathHits {
 }
 
 interface PathSearch extends Snapshot {
-  engine: { matcher: Matcher };
-  deadline: number;
   viewer: Viewer;
   query: Query;
   leaves: Leaf[];
@@ -43,20 +50,18 @@ export async function findPathHits(search: PathSearch, places: UnitsBySegment): 
   const paths = new Map<string, { repository_id: string; path: string }>();
   for (const [i, leaf] of search.leaves.entries()) {
     if (leaf.query.scope !== "anywhere" || !leaf.isShown) continue;
-    const chunks = pathChunks(search, (segment) => places.get(segment)?.[i] ?? null);
+    const units = pathUnits(search, (segment) => places.get(segment)?.[i] ?? null);
     const pattern = compilePattern(leaf.pattern);
-    const before = paths.size;
-    if (chunks.length > CHUNKS_LOOKED_AT) broad.add(leaf);
-    for (const { repository_id, text } of await readPathTexts(search, chunks.slice(0, CHUNKS_LOOKED_AT))) {
+    let found = 0;
+    for (const { repository_id, text } of await readPathTexts(search, units.slice(0, UNITS_LOOKED_AT))) {
       const lines = text.split("\n");
-      for (const { line } of pattern.matchLines(text, PATHS_FOUND)) {
-        const path = pathOfLine(lines[line] ?? "");
-        paths.set(`${repository_id}/${path}`, { repository_id, path });
+      for (const { line } of pattern.matchLines(text, PATHS_FOUND + 1 - found)) {
+        found += 1;
+        for (const path of pathsOfLine(lines[line] ?? ""))
+          paths.set(`${repository_id}/${path}`, { repository_id, path });
       }
-      if (paths.size - before <= PATHS_FOUND) continue;
-      broad.add(leaf);
-      break;
     }
+    if (units.length > UNITS_LOOKED_AT || found > PATHS_FOUND) broad.add(leaf);
   }
   const files =
     paths.size > 0
@@ -74,7 +79,7 @@ export async function findPathHits(search: PathSearch, places: UnitsBySegment): 
 export async function findPathsWithin(search: PathSearch): Promise<BlobLists | null> {
   let within: BlobLists | null = null;
   for (const { pattern } of pathsAskedFor(search.query)) {
-    const paths = await findPaths(search, { kind: "regex", source: pattern.regex, case_sensitive: true });
+    const paths = await findPaths(search, pattern);
     if (paths === null) continue;
     const blobs = new Map(search.segments.map((segment) => [segment, new Set<number>()]));
     const files = paths.length > 0 ? await readFilesAt(search.trx, search.viewer, { ...search, paths }) : [];
@@ -96,62 +101,79 @@ function pathsAskedFor(query: Query): Extract<Query, { kind: "path" }>[] {
   return query.kind === "path" ? [query] : [];
 }
 
-/** The paths with a match, or null where there may be too many of them. */
+/**
+ * The paths with a match, or null where there may be too many of them. The database looks, as it does for all paths: a
+ * pattern that takes long elsewhere takes no time there.
+ */
 async function findPaths(
   search: PathSearch,
-  pattern: Pattern,
+  pattern: PathPattern,
 ): Promise<{ repository_id: string; path: string }[] | null> {
-  const { engine, deadline, segments, isAll } = search;
-  const need = keysOfNeed(needOf({ ...pattern, case_sensitive: false }));
+  const { segments, isAll } = search;
+  const need = needOfPath(pattern);
   if (need.kind === "anything") return null;
   const [chosen = need] = await chooseKeys(search, [need]);
   const postings = await readPostings(search, [chosen], { segments, isAll });
-  const chunks = pathChunks(search, (segment) =>
+  const units = pathUnits(search, (segment) =>
     unitsFor(chosen, segment, postings.get(segment.id) ?? new Map()),
   );
-  if (chunks.length > CHUNKS_LOOKED_AT) return null;
-  const texts = await readPathTexts(search, chunks);
-  const matched = await engine.matcher.match(
-    texts.map(({ text }) => text),
-    [pattern],
-    { deadline, limit: PATHS_WITHIN },
+  if (units.length > UNITS_LOOKED_AT) return null;
+  const paths = (await readPathTexts(search, units)).flatMap(({ repository_id, text }) =>
+    text.split("\n").flatMap((line) => pathsOfLine(line).map((path) => ({ repository_id, path }))),
   );
-  const paths = texts.flatMap(({ repository_id, text }, i) => {
-    const lines = text.split("\n");
-    return (matched[i]?.[0] ?? []).map(({ line }) => ({
-      repository_id,
-      path: pathOfLine(lines[line] ?? ""),
-    }));
-  });
-  return paths.length > PATHS_WITHIN ? null : paths;
+  const limit = PATHS_WITHIN + 1;
+  const found = await matchPaths(search.trx, { paths: paths.map(({ path }) => path), pattern, limit });
+  return found.length === limit ? null : found.flatMap((at) => paths[at] ?? []);
 }
 
+/** Which keys a path must have; the index cannot tell of a pattern that only the database reads. */
+function needOfPath({ regex }: PathPattern): KeyNeed {
+  try {
+    return withFewKeys(keysOfNeed(needOf({ kind: "regex", source: regex, case_sensitive: false })));
+  } catch (error) {
+    if (error instanceof RegexFault) return { kind: "anything" };
+    throw error;
+  }
+}
+
+/** What a line of paths may be: the character that stands for a newline may be itself. */
+function pathsOfLine(line: string): string[] {
+  const path = pathOfLine(line);
+  return path === line ? [line] : [line, path];
+}
+
+/** A unit's text: a path that is longer than a chunk is a unit of many. */
 async function readPathTexts(
   snapshot: Snapshot,
-  places: ChunkPlace[],
+  units: PathUnit[],
 ): Promise<{ repository_id: string; text: string }[]> {
-  const chunks = await readChunks(snapshot, places);
-  return places.flatMap(({ repository_id }, i) => {
-    const chunk = chunks[i];
-    return chunk ? [{ repository_id, text: chunk.text }] : [];
+  const places = units.flatMap(({ repository_id, chunks }) => chunks.map((id) => ({ repository_id, id })));
+  const read = await readChunks(snapshot, places);
+  let at = 0;
+  return units.map(({ repository_id, chunks }) => {
+    const pieces = read.slice(at, at + chunks.length).filter((chunk) => chunk !== undefined);
+    at += chunks.length;
+    return { repository_id, text: textOfUnit(pieces) };
   });
 }
 
-function pathChunks({ segments, allowed }: PathSearch, unitsOf: (segment: Segment) => Units): ChunkPlace[] {
-  const chunks: ChunkPlace[] = [];
+interface PathUnit {
+  repository_id: string;
+  chunks: number[];
+}
+
+function pathUnits({ segments, allowed }: PathSearch, unitsOf: (segment: Segment) => Units): PathUnit[] {
+  const units: PathUnit[] = [];
   for (const segment of segments) {
-    const found = unitsOf(segment) ?? numbersBelow(segment.units);
-    for (const unit of found) {
+    for (const unit of unitsOf(segment) ?? numbersBelow(segment.units)) {
       const blob = segment.unitBlob[unit] as number;
       if (segment.blobIsPaths[blob] === 0) continue;
-      const repository_id = segment.repositories[segment.blobRepository[blob] as number] as string;
-      if (allowed && !allowed.has(repository_id)) continue;
-      for (let i = 0; i < (segment.unitChunks[unit] as number); i += 1) {
-        chunks.push({ repository_id, id: (segment.unitFirst[unit] as number) + i });
-      }
+      const repository_id = repositoryOf({ segment, blob });
+      if (!allowed || allowed.has(repository_id))
+        units.push({ repository_id, chunks: chunksOf(segment, unit) });
     }
   }
-  return chunks;
+  return units;
 }
 
 /** The file, unless the index rules out that its path and its text have all that is asked for. */
@@ -174,7 +196,7 @@ function candidateOf(
   const isPossible = evaluate(query, { file, conditions }, (of) => {
     const i = leaves.findIndex((leaf) => leaf.query === of);
     const leaf = leaves[i] as Leaf;
-    if (leaf.query.scope === "anywhere" && patterns[i]?.test(file.path)) return true;
+    if (leaf.query.scope === "anywhere" && patterns[i]?.test(pathLine(file.path))) return true;
     if (!blob) return false;
     const own = new Map([[blob.segment, [units.get(blob.segment)?.[i] ?? null]]]);
     return unitNumbers(blob, own).length > 0;

@@ -22,6 +22,10 @@ const MAX_WAYS = 32;
 /** A class of more characters than this is any character: what stands beside it tells more. */
 const MAX_CLASS = 12;
 const MAX_LITERAL = 200;
+/** Of what must be there together, so many parts are kept: each is held against the others. */
+const MAX_PARTS = 12;
+/** Choices of more ways together are not held against each other. */
+const MAX_COMPARED = 64;
 /** `x{100}` needs no more than this many x in a row. */
 const MAX_REPEATED = 16;
 
@@ -173,14 +177,30 @@ function allOf(needs: Need[]): Need {
   for (const need of needs.flatMap((each) => (each.kind === "all" ? each.of : [each]))) {
     if (need.kind === "anything" || kept.some((other) => implies(other, need))) continue;
     kept.splice(0, kept.length, ...kept.filter((other) => !implies(need, other)), need);
+    if (kept.length > MAX_PARTS) kept.splice(kept.indexOf(leastTelling(kept)), 1);
   }
   if (kept.length === 0) return ANYTHING;
   return kept.length === 1 && kept[0] ? kept[0] : { kind: "all", of: kept };
 }
 
+/** The part that most texts have: with the shortest of many ways. To leave it out asks for less, which is safe. */
+function leastTelling(needs: Need[]): Need {
+  const scores = new Map(needs.map((need) => [need, lengthOf(need)]));
+  return needs.reduce((least, need) => ((scores.get(need) ?? 0) < (scores.get(least) ?? 0) ? need : least));
+}
+
+function lengthOf(need: Need): number {
+  if (need.kind === "anything") return 0;
+  if (need.kind === "literal") return need.text.length;
+  const lengths = need.of.map(lengthOf);
+  return need.kind === "all" ? Math.max(...lengths) : Math.min(...lengths) - need.of.length / MAX_WAYS;
+}
+
 /** Whether a text that has what `need` asks has surely what `other` asks. */
 function implies(need: Need, other: Need): boolean {
   if (other.kind === "anything") return true;
+  if (need.kind === "any" && other.kind === "any" && need.of.length * other.of.length > MAX_COMPARED)
+    return false;
   if (need.kind === "any") return need.of.every((each) => implies(each, other));
   if (other.kind === "all") return other.of.every((each) => implies(need, each));
   if (need.kind === "all") return need.of.some((each) => implies(each, other));

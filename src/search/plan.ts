@@ -11,6 +11,7 @@ import {
   type Units,
   unite,
   unitsFor,
+  withFewKeys,
 } from "./candidates.ts";
 import { needOf, type Pattern } from "./pattern.ts";
 import type { Query } from "./query.ts";
@@ -67,7 +68,7 @@ export async function readCandidates(
   leaves: Leaf[],
   { segments, isAll }: SegmentChoice,
 ): Promise<Candidates> {
-  const needs = leaves.map(({ pattern }) => keysOfNeed(needOf(pattern)));
+  const needs = leaves.map(({ pattern }) => withFewKeys(keysOfNeed(needOf(pattern))));
   const standing = leaves.map((leaf) => ({
     identifier: standingNeed(leaf, false),
     part: standingNeed(leaf, true),

@@ -2,6 +2,13 @@ import { type AST, RegExpParser, RegExpSyntaxError, visitRegExpAST } from "@esli
 
 /** Repetitions written out, a pattern has no more parts than this: `(a{100}){100}`. */
 const MAX_PARTS = 10_000;
+/**
+ * So many properties of characters may stand one after the other. V8 looks ahead over eight characters when it compiles,
+ * which takes half a minute for eight choices of properties, and nothing can interrupt it.
+ */
+const MAX_PROPERTIES = 7;
+/** More repetitions than that are no longer written out by V8. */
+const MAX_WRITTEN_OUT = 3;
 
 /** What is wrong with a regular expression, and where in it. */
 export class RegexFault extends Error {
@@ -50,7 +57,10 @@ export function parseRegex(source: string, maxParts = MAX_PARTS): AST.Pattern {
     },
   });
   if (partsOf(pattern.alternatives) > maxParts)
-    refuse("This pattern repeats too much. Use smaller numbers in {…}.", pattern);
+    refuse(
+      "This pattern is too large. Use smaller numbers in {…}, and fewer properties like \\p{L}.",
+      pattern,
+    );
   return pattern;
 }
 
@@ -173,4 +183,24 @@ function partsOfElement(element: AST.Element): number {
     return times * (1 + partsOfElement(element.element));
   }
   return element.type === "Group" || element.type === "CapturingGroup" ? partsOf(element.alternatives) : 1;
+}
+
+/** The properties of characters that a text must have one after the other, at least. */
+function propertiesOf(alternatives: AST.Alternative[]): number {
+  const count = (element: AST.Element | AST.CharacterClassElement): number => {
+    switch (element.type) {
+      case "Quantifier":
+        return Math.min(element.min, MAX_WRITTEN_OUT) * count(element.element);
+      case "Group":
+      case "CapturingGroup":
+        return propertiesOf(element.alternatives);
+      case "CharacterSet":
+        return element.kind === "property" ? 1 : 0;
+      case "CharacterClass":
+        return element.elements.reduce((sum, member) => sum + count(member), 0);
+      default:
+        return 0;
+    }
+  };
+  return alternatives.flatMap(({ elements }) => elements).reduce((sum, element) => sum + count(element), 0);
 }

@@ -1,15 +1,19 @@
 import PQueue from "p-queue";
 import { type Connection, transaction } from "../database/connect.ts";
 import type { Viewer } from "../database/viewer.ts";
-import { type Cursor, readCursor, writeCursor } from "./cursor.ts";
+import { pathLine } from "../grams/unit.ts";
+import { type Cursor, ofKind, readCursor, writeCursor } from "./cursor.ts";
 import {
   conditionsOf,
+  countMatching,
+  type FilePlace,
   listMatching,
   readFilesOf,
   readUnsearchable,
   readVisible,
   type SearchedFile,
 } from "./files.ts";
+import { compilePattern } from "./match.ts";
 import { Matcher, TimedOut } from "./matcher.ts";
 import { findPathHits, findPathsWithin, type PathHits } from "./paths.ts";
 import {
@@ -44,6 +48,7 @@ import {
   type Candidate,
   keyOf,
   lineOf,
+  mergeRanges,
   unitNumbers,
   type Verification,
   type Verified,
@@ -56,8 +61,15 @@ const TIME_BOX_MS = 2_000;
 const FIRST_BATCH = 64;
 const LARGEST_BATCH = 1_024;
 const LARGEST_NAMED_BATCH = 8_192;
-/** Their units are read together, of 8 KB each. */
+/** So many of their units are read together at first, of 8 KB each, then more and more: a common pattern is soon done. */
+const FIRST_UNITS = 128;
 const UNITS_AT_ONCE = 1_024;
+/** A page ends before it has more lines than that, and what stands around them. */
+const LINES_OF_PAGE = 20_000;
+/** Files that are found by their names alone are not counted further. */
+const NAMES_COUNTED = 1_000;
+/** Files without a text that are read at once. */
+const NAMES_AT_ONCE = 200;
 /** So many blobs are ordered by what their files are called, then so many of them by their texts. */
 const WINDOW = 300;
 const FIRST_GROUP = 60;
@@ -143,6 +155,8 @@ interface Page {
   next: Cursor | null;
   total: number;
   isExact: boolean;
+  /** Lines, and what stands around them, at most. */
+  lines: number;
 }
 
 /**
@@ -155,7 +169,8 @@ export async function search(
   { query }: ParsedQuery,
   options: SearchOptions,
 ): Promise<SearchAnswer> {
-  const page: Page = { files: [], next: null, total: 0, isExact: true };
+  // What is cut off before it got anywhere goes on from where it began.
+  const page: Page = { files: [], next: readCursor(options.cursor), total: 0, isExact: true, lines: 0 };
   const timeBox = options.timeBoxMs ?? TIME_BOX_MS;
   const deadline = performance.now() + timeBox;
   let unsearchable: string[] = [];
@@ -233,21 +248,21 @@ async function fillPage(context: Search, page: Page): Promise<void> {
 
 /** Files whose names and kinds are asked for, but no text. */
 async function fillByName({ trx, viewer, query, options }: Search, page: Page): Promise<void> {
-  const cursor = readCursor(options.cursor, "file");
-  const rows = await listMatching(trx, viewer, {
-    query,
-    after: cursor?.place ?? null,
-    limit: options.limit + 1,
-  });
+  const cursor = ofKind(page.next, ["file"]);
+  const names = { query, withoutText: false };
+  const limit = options.limit + 1;
+  const rows = await listMatching(trx, viewer, { ...names, after: cursor?.place ?? null, limit });
   const shown = rows.slice(0, options.limit);
   page.files = shown.map((file) => toFound(file, { path_ranges: [], lines: [], more_lines: 0 }));
   const last = shown.at(-1);
-  if (last && rows.length > shown.length) {
-    const { repository_id, path, path_base64 } = last;
-    page.next = { kind: "file", place: { repository_id, path, path_base64 } };
-  }
-  page.total = rows.length;
-  page.isExact = cursor === null && page.next === null;
+  page.next = last && rows.length > shown.length ? { kind: "file", place: placeOfFile(last) } : null;
+  const isWhole = cursor === null && page.next === null;
+  page.total = isWhole ? rows.length : await countMatching(trx, viewer, { ...names, most: NAMES_COUNTED });
+  page.isExact = isWhole || page.total < NAMES_COUNTED;
+}
+
+function placeOfFile({ repository_id, path, path_base64 }: SearchedFile): FilePlace {
+  return { repository_id, path, path_base64 };
 }
 
 function toFound(
@@ -280,19 +295,20 @@ async function readAllowed({
 
 /** False where a query is false of all files of a repository, of which its conditions are known. */
 function mayBeIn(query: Query, truthOf: (of: Query) => boolean | undefined): boolean {
-  const visit = (of: Query): boolean | null => {
-    if (of.kind === "repository") return truthOf(of) === true;
-    if (of.kind === "not") {
-      const inner = visit(of.of);
-      return inner === null ? null : !inner;
-    }
-    if (of.kind !== "and" && of.kind !== "or") return null;
-    const decides = of.kind === "or";
-    const inner = of.of.map(visit);
-    if (inner.includes(decides)) return decides;
-    return inner.includes(null) ? null : !decides;
-  };
-  return visit(query) !== false;
+  return decide(query, (of) => (of.kind === "repository" ? truthOf(of) === true : null)) !== false;
+}
+
+/** What a query is where of some of its parts that is known; null: it depends on the others. */
+function decide(query: Query, truthOf: (of: Query) => boolean | null): boolean | null {
+  if (query.kind === "not") {
+    const inner = decide(query.of, truthOf);
+    return inner === null ? null : !inner;
+  }
+  if (query.kind !== "and" && query.kind !== "or") return truthOf(query);
+  const decides = query.kind === "or";
+  const inner = query.of.map((of) => decide(of, truthOf));
+  if (inner.includes(decides)) return decides;
+  return inner.includes(null) ? null : !decides;
 }
 
 interface Searching extends Search, Candidates {
@@ -313,6 +329,7 @@ function verificationOf({ options, ...context }: Searching): Verification {
     query,
     leaves,
     units,
+    ranged: Math.max(options.lines, HITS_SCORED),
     deadline,
     signal: options.signal,
   };
@@ -323,16 +340,18 @@ function checkTime({ deadline, options }: Search): void {
   if (performance.now() > deadline) throw new TimedOut();
 }
 
-/** Parts candidates into groups whose texts are read together. */
+/** Parts candidates into groups whose texts are read together, of more and more units. */
 function* groupByUnits(candidates: Candidate[], units: Searching["units"]): Generator<Candidate[]> {
   let group: Candidate[] = [];
   let count = 0;
+  let most = FIRST_UNITS;
   for (const candidate of candidates) {
     const own = candidate.blob ? unitNumbers(candidate.blob, units).length : 0;
-    if (group.length > 0 && count + own > UNITS_AT_ONCE) {
+    if (group.length > 0 && count + own > most) {
       yield group;
       group = [];
       count = 0;
+      most = Math.min(UNITS_AT_ONCE, most * 2);
     }
     group.push(candidate);
     count += own;
@@ -352,55 +371,149 @@ function firstOf({ segment, blob }: SegmentBlob): number {
   return segment.blobFirst[blob] as number;
 }
 
-/** Files in the order of repositories, and in each in that of their indexing. */
+/** How far a search has come. */
+interface Progress {
+  looked: number;
+  matched: number;
+  all: number;
+}
+
+/** Files in the order of repositories, and in each in that of their indexing; then those without a text. */
 async function fillInOrder(context: Searching, page: Page): Promise<void> {
-  const { query, leaves, units, allowed, options } = context;
-  const cursor = readCursor(options.cursor, "blob");
+  const cursor = ofKind(page.next, ["blob", "file"]);
+  const progress: Progress = { looked: 0, matched: 0, all: 0 };
+  const isFull =
+    (cursor?.kind !== "file" && (await fillFromBlobs(context, page, { cursor, progress }))) ||
+    (await fillWithoutText(context, page, {
+      after: cursor?.kind === "file" ? cursor.place : null,
+      broad: new Set(),
+      named: new Set(),
+      progress,
+    }));
+  if (!isFull) page.next = null;
+  estimate(page, progress, { isWhole: !isFull && cursor === null });
+}
+
+/** Adds the files of blobs; true once the page is full. */
+async function fillFromBlobs(
+  context: Searching,
+  page: Page,
+  { cursor, progress }: { cursor: Extract<Cursor, { kind: "blob" }> | null; progress: Progress },
+): Promise<boolean> {
+  const { query, leaves, units, allowed } = context;
   const lists = await withinPaths(context, listBlobs(query, { leaves, units, broad: new Set(), allowed }));
   // The blob of the last file is looked at again, since it may be that of other files too.
-  const after = cursor && (cursor.path === null ? cursor.place : before(cursor.place));
+  const after = cursor && (cursor.file === null ? cursor.place : before(cursor.place));
   const blobs = walkBlobs(lists, after);
-  const progress = { looked: 0, matched: 0, all: countBlobs(lists) };
+  progress.all = countBlobs(lists);
   let size = FIRST_BATCH;
   for (;;) {
     checkTime(context);
     const batch = take(blobs, size);
     const last = batch.at(-1);
-    if (!last) break;
-    const candidates = afterPath(await candidatesOf(context, batch), cursor);
+    if (!last) return false;
+    const candidates = afterFile(await candidatesOf(context, batch), cursor);
     for (const group of groupByUnits(candidates, units)) {
       checkTime(context);
       const isFull = await addInOrder(context, page, { group, progress });
       if (isFull) {
         progress.looked += batch.findIndex((blob) => keyOf(blob) === lastKey(group)) + 1;
-        return estimate(page, progress, { isWhole: false });
+        return true;
       }
+      page.total = progress.matched;
     }
     progress.looked += batch.length;
     // All of these blobs' files were looked at.
-    page.next = { kind: "blob", place: placeOfBlob(last), path: null };
-    page.total = progress.matched;
+    page.next = { kind: "blob", place: placeOfBlob(last), file: null };
     // Where names rule out most, more of them are asked for at once.
     const isRare = candidates.length * 8 < batch.length;
     size = Math.min(isRare ? LARGEST_NAMED_BATCH : LARGEST_BATCH, size * (isRare ? 8 : 2));
   }
-  page.next = null;
-  estimate(page, progress, { isWhole: cursor === null });
 }
 
 /** Adds the files of a group for which the query is true; true once the page is full. */
 async function addInOrder(
   context: Searching,
   page: Page,
-  { group, progress }: { group: Candidate[]; progress: { matched: number } },
+  { group, progress }: { group: Candidate[]; progress: Progress },
 ): Promise<boolean> {
   const verified = await verify(group, verificationOf(context));
   progress.matched += verified.length;
-  const shown = verified.slice(0, context.options.limit - page.files.length);
-  page.files.push(...(await show(context, shown)));
-  const last = shown.at(-1);
-  if (last) page.next = { kind: "blob", place: placeOfBlob(last.blob), path: last.file.path };
-  return shown.length < verified.length;
+  const count = await addFiles(context, page, verified);
+  const isFull = count < verified.length;
+  const last = isFull ? verified[count - 1] : group.at(-1);
+  if (last) page.next = { kind: "blob", place: placeOfBlob(last.blob), file: last.file };
+  return isFull;
+}
+
+/** Adds files as long as the page has room; answers how many. */
+async function addFiles(context: Searching, page: Page, verified: Verified[]): Promise<number> {
+  const { limit, lines, context: around } = context.options;
+  let count = 0;
+  for (const { found } of verified) {
+    const own = Math.min(lines, Math.max(0, ...found.map(({ length }) => length))) * (1 + 2 * around);
+    const files = page.files.length + count;
+    if (files === limit || (files > 0 && page.lines + own > LINES_OF_PAGE)) break;
+    page.lines += own;
+    count += 1;
+  }
+  page.files.push(...(await show(context, verified.slice(0, count))));
+  return count;
+}
+
+/**
+ * Adds files that have no text but are what is asked for: of a kind, or with a word in their path that is in so many
+ * that they were not all looked at. True once the page is full.
+ */
+async function fillWithoutText(
+  context: Searching,
+  page: Page,
+  options: {
+    after: FilePlace | null;
+    broad: ReadonlySet<Leaf>;
+    /** Files that are found already. */
+    named: ReadonlySet<string>;
+    progress: Progress;
+  },
+): Promise<boolean> {
+  const { trx, viewer, query } = context;
+  if (!mayBeWithoutText(context, options.broad)) return false;
+  for (let { after } = options; ; ) {
+    checkTime(context);
+    const names = { query, withoutText: true, after, limit: NAMES_AT_ONCE };
+    const rows = await listMatching(trx, viewer, names);
+    for (const file of rows) {
+      if (!options.named.has(nameOf(file))) {
+        if (page.files.length === context.options.limit) return true;
+        page.files.push(
+          toFound(file, { path_ranges: rangesInPath(context, file), lines: [], more_lines: 0 }),
+        );
+        options.progress.matched += 1;
+      }
+      after = placeOfFile(file);
+      page.next = { kind: "file", place: after };
+    }
+    if (rows.length < NAMES_AT_ONCE) return false;
+  }
+}
+
+/** False where a query is true of no file without a text but those that were found by their paths. */
+function mayBeWithoutText({ query, leaves }: Searching, broad: ReadonlySet<Leaf>): boolean {
+  return (
+    decide(query, (of) => {
+      if (of.kind !== "text") return null;
+      const isBroad = leaves.some((leaf) => leaf.query === of && broad.has(leaf));
+      return isBroad ? null : false;
+    }) !== false
+  );
+}
+
+function rangesInPath({ leaves }: Searching, { path }: SearchedFile): [number, number][] {
+  const line = pathLine(path);
+  const ranges = leaves
+    .filter(({ query, isShown }) => isShown && query.scope === "anywhere")
+    .flatMap(({ pattern }) => compilePattern(pattern).matchLines(line, 1)[0]?.ranges ?? []);
+  return mergeRanges(ranges);
 }
 
 function lastKey(group: Candidate[]): string | null {
@@ -423,19 +536,19 @@ function placeOfBlob(blob: SegmentBlob | null): Place {
 }
 
 /** Leaves out the files of the first blob up to the cursor's. */
-function afterPath(candidates: Candidate[], cursor: Extract<Cursor, { kind: "blob" }> | null): Candidate[] {
-  if (!cursor || cursor.path === null) return candidates;
+function afterFile(candidates: Candidate[], cursor: Extract<Cursor, { kind: "blob" }> | null): Candidate[] {
+  const file = cursor?.file;
+  if (!file) return candidates;
   const last = candidates.findLastIndex(
-    ({ blob, file }) => comparePlaces(placeOfBlob(blob), cursor.place) === 0 && file.path === cursor.path,
+    (candidate) =>
+      comparePlaces(placeOfBlob(candidate.blob), cursor.place) === 0 &&
+      candidate.file.path === file.path &&
+      candidate.file.path_base64 === file.path_base64,
   );
   return candidates.slice(last + 1);
 }
 
-function estimate(
-  page: Page,
-  { looked, matched, all }: { looked: number; matched: number; all: number },
-  { isWhole }: { isWhole: boolean },
-): void {
+function estimate(page: Page, { looked, matched, all }: Progress, { isWhole }: { isWhole: boolean }): void {
   page.isExact = isWhole;
   page.total = isWhole ? matched : Math.round((all * matched) / Math.max(1, looked));
 }
@@ -457,12 +570,40 @@ async function show(context: Searching, verified: Verified[]): Promise<FoundFile
  * (of tier -1) holds the files that are found by their paths beside the first that have the words as identifiers.
  */
 async function fillRanked(context: Searching, page: Page): Promise<void> {
-  const cursor = readCursor(context.options.cursor, "ranked");
+  const cursor = ofKind(page.next, ["ranked", "file"]);
   const { hasUnread, unitsOf, units } = context;
   const hits = await findPathHits(context, hasUnread ? await unitsOf("part") : units);
   const tiers = new Tiers(context, { hits, within: await findPathsWithin(context) });
-  const progress = { looked: 0, matched: 0, all: await tiers.estimate() };
-  const named = new Set(hits.candidates.map(({ file }) => nameOf(file)));
+  const progress: Progress = { looked: 0, matched: 0, all: await tiers.estimate() };
+  const isFull =
+    (cursor?.kind !== "file" && (await fillFromTiers(context, page, { cursor, hits, tiers, progress }))) ||
+    (await fillWithoutText(context, page, {
+      after: cursor?.kind === "file" ? cursor.place : null,
+      broad: await tiers.broad(),
+      named: namesOf([...hits.candidates, ...(await tiers.otherPathHits())]),
+      progress,
+    }));
+  if (!isFull) page.next = null;
+  estimate(page, progress, { isWhole: !isFull && cursor === null });
+}
+
+/** Adds files tier by tier; true once the page is full. */
+async function fillFromTiers(
+  context: Searching,
+  page: Page,
+  {
+    cursor,
+    hits,
+    tiers,
+    progress,
+  }: {
+    cursor: Extract<Cursor, { kind: "ranked" }> | null;
+    hits: PathHits;
+    tiers: Tiers;
+    progress: Progress;
+  },
+): Promise<boolean> {
+  const named = namesOf(hits.candidates);
   let [tier, after, start] = [cursor?.tier ?? -1, cursor?.after ?? null, cursor as Start | null];
   while (tier <= TIERS.length) {
     checkTime(context);
@@ -472,8 +613,7 @@ async function fillRanked(context: Searching, page: Page): Promise<void> {
     const others = found.filter(({ file }) => !named.has(nameOf(file)));
     const candidates = tier < 0 ? [...hits.candidates, ...others] : others;
     progress.looked += window.length + candidates.length - others.length;
-    const isFull = await fillFromWindow(context, page, { candidates, tier, after, start, progress });
-    if (isFull) return estimate(page, progress, { isWhole: false });
+    if (await fillFromWindow(context, page, { candidates, tier, after, start, progress })) return true;
     start = null;
     const last = window.at(-1);
     after = last ? placeOfBlob(last) : null;
@@ -481,8 +621,11 @@ async function fillRanked(context: Searching, page: Page): Promise<void> {
     else if (!last) tier += 1;
     page.next = { kind: "ranked", tier, after, group: 0, offset: 0 };
   }
-  page.next = null;
-  estimate(page, progress, { isWhole: cursor === null });
+  return false;
+}
+
+function namesOf(candidates: Candidate[]): Set<string> {
+  return new Set(candidates.map(({ file }) => nameOf(file)));
 }
 
 /** Where in a window a page begins. */
@@ -497,6 +640,7 @@ class Tiers {
   readonly #hits: PathHits;
   readonly #within: BlobLists | null;
   readonly #known: BlobLists[] = [];
+  #allHits: Promise<PathHits> | undefined;
 
   constructor(context: Searching, { hits, within }: { hits: PathHits; within: BlobLists | null }) {
     this.#context = context;
@@ -507,17 +651,23 @@ class Tiers {
   async blobs(tier: number): Promise<BlobLists> {
     while (this.#known.length <= tier) {
       const name = TIERS[this.#known.length] as Tier;
-      const lists = this.#list(await this.#context.unitsOf(name), name === "anywhere");
+      const broad = name === "anywhere" ? await this.broad() : new Set<Leaf>();
+      const lists = this.#list(await this.#context.unitsOf(name), broad);
       this.#known.push(this.#known.reduce(withoutBlobs, lists));
     }
     return this.#known[tier] as BlobLists;
   }
 
+  /** Words that any path may have. */
+  async broad(): Promise<ReadonlySet<Leaf>> {
+    return (await this.#findAllHits()).broad;
+  }
+
   /** Files that are found by their paths alone, once the words that were not read before are. */
   async otherPathHits(): Promise<Candidate[]> {
     if (!this.#context.hasUnread) return [];
-    const units = await this.#context.unitsOf("anywhere");
-    const { candidates } = await findPathHits({ ...this.#context, units }, units);
+    const { candidates } = await this.#findAllHits();
+    await this.blobs(TIERS.length - 1);
     return candidates.filter(
       ({ blob }) => !blob || !this.#known.some((lists) => lists.get(blob.segment)?.includes(blob.blob)),
     );
@@ -526,13 +676,21 @@ class Tiers {
   /** How many files there may be. */
   async estimate(): Promise<number> {
     const { units, unitsOf, hasUnread } = this.#context;
-    const lists = hasUnread ? this.#list(await unitsOf("part"), false) : this.#list(units, true);
+    const lists = hasUnread
+      ? this.#list(await unitsOf("part"), new Set())
+      : this.#list(units, this.#hits.broad);
     return countBlobs(lists) + this.#hits.candidates.length;
   }
 
-  #list(units: UnitsBySegment, isLast: boolean): BlobLists {
+  async #findAllHits(): Promise<PathHits> {
+    if (!this.#context.hasUnread) return this.#hits;
+    const units = await this.#context.unitsOf("anywhere");
+    this.#allHits ??= findPathHits({ ...this.#context, units }, units);
+    return await this.#allHits;
+  }
+
+  #list(units: UnitsBySegment, broad: ReadonlySet<Leaf>): BlobLists {
     const { query, leaves, allowed } = this.#context;
-    const broad: ReadonlySet<Leaf> = isLast ? this.#hits.broad : new Set();
     const lists = listBlobs(query, { leaves, units, broad, allowed });
     return this.#within ? commonBlobs(lists, this.#within) : lists;
   }
@@ -578,8 +736,7 @@ async function fillFromWindow(
     const ranked = await rankGroup(context, ordered.slice(startOfGroup(group), startOfGroup(group + 1)));
     progress.matched += ranked.length;
     const from = group === start?.group ? start.offset : 0;
-    const end = from + context.options.limit - page.files.length;
-    page.files.push(...(await show(context, ranked.slice(from, end))));
+    const end = from + (await addFiles(context, page, ranked.slice(from)));
     if (ranked.length > end) {
       page.next = { kind: "ranked", tier, after, group, offset: end };
       return true;
@@ -609,20 +766,18 @@ function wordsOfLeaves(leaves: Leaf[]): { word: string; leaf: number }[] {
   );
 }
 
-/** Hits of one word beyond those tell no more of how it stands. */
+/** Hits of one word beyond those tell no more of how it stands: in a file, and in a line. */
 const HITS_SCORED = 10;
+const RANGES_SCORED = 10;
 
 function scoreOf({ file, found }: Verified, words: { word: string; leaf: number }[]): number {
   const hits = words.map(({ word, leaf }) => ({
     word,
-    found: (found[leaf] ?? []).slice(0, HITS_SCORED).flatMap(({ unit, index, ranges }) =>
-      ranges.map(([start, end]) => ({
-        line: unit.start_line + index,
-        text: lineOf(unit.text, index) ?? "",
-        start,
-        end,
-      })),
-    ),
+    found: (found[leaf] ?? []).slice(0, HITS_SCORED).flatMap(({ unit, index, ranges }) => {
+      const line = unit.start_line + index;
+      const text = lineOf(unit.text, index) ?? "";
+      return ranges.slice(0, RANGES_SCORED).map(([start, end]) => ({ line, text, start, end }));
+    }),
   }));
   const names = words.map(({ word }) => word.toLowerCase());
   return (scorePath(file, names) + scoreText(hits)) * sinkOf(file);

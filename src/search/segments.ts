@@ -123,6 +123,11 @@ export function repositoryOf({ segment, blob }: SegmentBlob): string {
   return segment.repositories[segment.blobRepository[blob] as number] as string;
 }
 
+/** The numbers of a unit's chunks. */
+export function chunksOf({ unitFirst, unitChunks }: Segment, unit: number): number[] {
+  return Array.from({ length: unitChunks[unit] as number }, (_, i) => (unitFirst[unit] as number) + i);
+}
+
 /** The numbers of a blob's chunks: from `first` to before `end`. */
 export function chunksOfBlob({ segment, blob }: SegmentBlob): { first: number; end: number } {
   const last = (segment.blobStart[blob + 1] as number) - 1;

@@ -1,8 +1,9 @@
-import { type ChunkPlace, readChunks } from "./files.ts";
+import { setImmediate } from "node:timers/promises";
+import { readChunks } from "./files.ts";
 import type { Leaf } from "./plan.ts";
 import { chunksOfBlob, repositoryOf, type SegmentBlob } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
-import { type Found, lineOf, mergeRanges, type TextUnit, type Verified } from "./verify.ts";
+import { type Found, mergeRanges, type TextUnit, type Verified } from "./verify.ts";
 
 /** A longer line is cut for showing, around what was found first. */
 const SHOWN_COLUMNS = 1_000;
@@ -29,6 +30,9 @@ export interface ShownLines {
   more_lines: number;
 }
 
+/** How long the lines of files may keep the event loop to themselves, in milliseconds. */
+const TURN_MS = 10;
+
 /** The lines of files that are shown: where something was found, and what stands around. */
 export async function linesOfFiles(
   snapshot: Snapshot,
@@ -36,22 +40,24 @@ export async function linesOfFiles(
   { leaves, limit, context }: { leaves: Leaf[]; limit: number; context: number },
 ): Promise<ShownLines[]> {
   const hits = files.map((file) => hitsOf(file, { leaves, limit }));
-  const around = context > 0 ? await readAround(snapshot, hits, context) : [];
-  return hits.map((file, i) => {
-    const lines = new Map<number, FoundLine>();
-    for (const number of around[i] ? file.shown : []) {
-      for (let near = number - context; near <= number + context; near += 1) {
-        const text = lineAt(around[i] ?? [], near);
-        if (text !== null) lines.set(near, showLine(near, text, null));
-      }
-    }
-    for (const number of file.shown) {
-      const { unit, index, ranges } = file.byNumber.get(number) as Found;
-      lines.set(number, showLine(number, lineOf(unit.text, index) ?? "", mergeRanges(ranges)));
-    }
-    const more_lines = file.byNumber.size - file.shown.length;
-    return { lines: [...lines.values()].sort((a, b) => a.number - b.number), more_lines };
-  });
+  if (context > 0) await readAround(snapshot, hits, context);
+  const shown: ShownLines[] = [];
+  let turnEnds = performance.now() + TURN_MS;
+  for (const file of hits) {
+    shown.push(showLines(file, context));
+    if (performance.now() < turnEnds) continue;
+    await setImmediate();
+    turnEnds = performance.now() + TURN_MS;
+  }
+  return shown;
+}
+
+/** Whole lines of a text that follow one another, from a chunk to before another. */
+interface Passage {
+  first: number;
+  end: number;
+  start_line: number;
+  lines: string[];
 }
 
 /** The lines of a file in which something was found, by number, and the numbers of those that are shown. */
@@ -59,6 +65,8 @@ interface Hits {
   blob: SegmentBlob | null;
   byNumber: Map<number, Found>;
   shown: number[];
+  /** What is known of the text around them, by the numbers of the first chunk and of the one after the last. */
+  passages: { byFirst: Map<number, Passage>; byEnd: Map<number, Passage> };
 }
 
 function hitsOf({ found, blob }: Verified, { leaves, limit }: { leaves: Leaf[]; limit: number }): Hits {
@@ -68,8 +76,59 @@ function hitsOf({ found, blob }: Verified, { leaves, limit }: { leaves: Leaf[]; 
     const before = byNumber.get(number);
     byNumber.set(number, before ? { ...of, ranges: [...before.ranges, ...of.ranges] } : of);
   }
-  const numbers = [...byNumber.keys()].sort((a, b) => a - b);
-  return { blob, byNumber, shown: numbers.slice(0, limit) };
+  const shown = [...byNumber.keys()].sort((a, b) => a - b).slice(0, limit);
+  const hits: Hits = { blob, byNumber, shown, passages: { byFirst: new Map(), byEnd: new Map() } };
+  for (const unit of new Set(shown.map((number) => (byNumber.get(number) as Found).unit))) learn(hits, unit);
+  return hits;
+}
+
+function learn({ passages }: Hits, { text, ...unit }: TextUnit): void {
+  const passage = { ...unit, lines: linesOf(text) };
+  passages.byFirst.set(passage.first, passage);
+  passages.byEnd.set(passage.end, passage);
+}
+
+/** Without their ends; after the last one there is none. */
+function linesOf(text: string): string[] {
+  const lines = text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return lines.map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line));
+}
+
+function showLines({ byNumber, shown, passages }: Hits, context: number): ShownLines {
+  const lines = new Map<number, FoundLine>();
+  for (const number of shown) {
+    const { unit, index, ranges } = byNumber.get(number) as Found;
+    const home = passages.byFirst.get(unit.first) as Passage;
+    for (const [near, text] of linesAround(home, passages, { number, context })) {
+      if (!lines.has(near) && !byNumber.has(near)) lines.set(near, showLine(near, text, null));
+    }
+    lines.set(number, showLine(number, home.lines[index] ?? "", mergeRanges(ranges)));
+  }
+  return {
+    lines: [...lines.values()].sort((a, b) => a.number - b.number),
+    more_lines: byNumber.size - shown.length,
+  };
+}
+
+/** The lines around one, as far as they are known. */
+function* linesAround(
+  home: Passage,
+  { byFirst, byEnd }: Hits["passages"],
+  { number, context }: { number: number; context: number },
+): Generator<[number, string]> {
+  let before: Passage | undefined = home;
+  for (let near = number - 1; near >= number - context; near -= 1) {
+    if (near < before.start_line) before = byEnd.get(before.first);
+    if (!before) break;
+    yield [near, before.lines[near - before.start_line] ?? ""];
+  }
+  let after: Passage | undefined = home;
+  for (let near = number + 1; near <= number + context; near += 1) {
+    if (near >= after.start_line + after.lines.length) after = byFirst.get(after.end);
+    if (!after) break;
+    yield [near, after.lines[near - after.start_line] ?? ""];
+  }
 }
 
 function showLine(number: number, text: string, ranges: [number, number][] | null): FoundLine {
@@ -79,7 +138,7 @@ function showLine(number: number, text: string, ranges: [number, number][] | nul
   const cut = text.slice(offset, characterStart(text, offset + SHOWN_COLUMNS));
   const kept = (ranges ?? []).flatMap(([start, end]): [number, number][] => {
     const [from, to] = [start - offset, Math.min(end - offset, cut.length)];
-    return from <= to && from >= 0 ? [[from, to]] : [];
+    return from >= 0 && (from < to || (from === to && start === end)) ? [[from, to]] : [];
   });
   return { number, text: cut, offset, ranges: kept, match };
 }
@@ -90,45 +149,57 @@ function characterStart(text: string, index: number): number {
   return isLow && index > 0 ? index - 1 : index;
 }
 
-/** The units that hold the lines around those that are shown, of each file. */
-async function readAround(snapshot: Snapshot, files: Hits[], context: number): Promise<TextUnit[][]> {
-  const places = files.map((file) => chunksAround(file, context));
-  const chunks = await readChunks(snapshot, places.flat());
-  let at = 0;
-  return files.map(({ byNumber, shown }, i) => {
-    const own = new Set(shown.map((number) => (byNumber.get(number) as Found).unit));
-    const near = (places[i] ?? []).flatMap(({ id }) => {
-      const chunk = chunks[at];
-      at += 1;
-      // A piece of a very long line is left out.
-      return chunk && chunk.start_column === 0 ? [{ ...chunk, first: id, end: id + 1 }] : [];
-    });
-    return [...own, ...near];
-  });
+/** Reads the chunks around the lines that are shown, one on each side at a time, as long as more are needed. */
+async function readAround(snapshot: Snapshot, files: Hits[], context: number): Promise<void> {
+  for (let round = 0; round < context; round += 1) {
+    const missing = files.flatMap((file) =>
+      [...chunksAround(file, context)].map((id) => ({
+        file,
+        place: { repository_id: repositoryIn(file), id },
+      })),
+    );
+    if (missing.length === 0) return;
+    const chunks = await readChunks(
+      snapshot,
+      missing.map(({ place }) => place),
+    );
+    for (const [i, { file, place }] of missing.entries()) {
+      const chunk = chunks[i];
+      const passage = { first: place.id, end: place.id + 1, start_line: chunk?.start_line ?? 0 };
+      // A piece of a very long line is left out, as if nothing stood there.
+      learn(file, { ...passage, text: chunk && chunk.start_column === 0 ? chunk.text : "" });
+    }
+  }
 }
 
-/** The chunks before and after a file's units that may hold lines around those that are shown. */
-function chunksAround({ blob, byNumber, shown }: Hits, context: number): ChunkPlace[] {
-  if (!blob) return [];
+function repositoryIn({ blob }: Hits): string {
+  return blob ? repositoryOf(blob) : "";
+}
+
+/** The chunks next to what is known that hold lines around those that are shown. */
+function chunksAround({ blob, byNumber, shown, passages }: Hits, context: number): Set<number> {
   const missing = new Set<number>();
-  const units = new Set<TextUnit>();
-  for (const number of shown) {
-    const { unit, index } = byNumber.get(number) as Found;
-    units.add(unit);
-    if (index < context) missing.add(unit.first - 1);
-    if (lineOf(unit.text, index + context) === null) missing.add(unit.end);
-  }
-  for (const unit of units) for (let id = unit.first; id < unit.end; id += 1) missing.delete(id);
+  if (!blob) return missing;
   const { first, end } = chunksOfBlob(blob);
-  return [...missing]
-    .filter((id) => id >= first && id < end)
-    .map((id) => ({ repository_id: repositoryOf(blob), id }));
-}
-
-function lineAt(units: TextUnit[], number: number): string | null {
-  for (const { start_line, text } of units) {
-    const line = lineOf(text, number - start_line);
-    if (line !== null) return line;
+  for (const number of shown) {
+    const { unit } = byNumber.get(number) as Found;
+    const home = passages.byFirst.get(unit.first) as Passage;
+    let [lowest, highest] = [home, home];
+    while (lowest.lines.length > 0 && lowest.start_line > number - context) {
+      const before = passages.byEnd.get(lowest.first);
+      if (!before) break;
+      lowest = before;
+    }
+    while (highest.lines.length > 0 && highest.start_line + highest.lines.length <= number + context) {
+      const after = passages.byFirst.get(highest.end);
+      if (!after) break;
+      highest = after;
+    }
+    const isShortBefore = lowest.lines.length > 0 && lowest.start_line > number - context;
+    if (isShortBefore && lowest.first > first) missing.add(lowest.first - 1);
+    const isShortAfter =
+      highest.lines.length > 0 && highest.start_line + highest.lines.length <= number + context;
+    if (isShortAfter && highest.end < end) missing.add(highest.end);
   }
-  return null;
+  return missing;
 }

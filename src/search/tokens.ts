@@ -27,6 +27,8 @@ const QUALIFIER = new RegExp(`(?:${QUALIFIERS.join("|")}):`, "y");
 const MINUS = /-(?=[^\s\-=>)])/y;
 /** What no path has, and no address, but many patterns. */
 const PATTERN_LIKE = /[\\*+[(|^]/;
+/** The same of a path that may have wildcards: a glob that is tied to the root begins with a slash as well. */
+const PATTERN_NOT_GLOB = /\.[*+]|[|^]/;
 
 /** The parts of a query, in order. Throws a QuerySyntaxError for a text or a pattern that does not end. */
 export function readTokens(text: string): Token[] {
@@ -57,13 +59,14 @@ function readTerm(text: string, at: number): Term {
       `${prefix} needs a value right behind it. To search for the text itself, write "${prefix}".`,
       { start: at, end: start },
     );
-  const value = readValue(text, start);
+  const isGlob = qualifier === "path" || qualifier === "repo";
+  const value = readValue(text, start, isGlob ? PATTERN_NOT_GLOB : PATTERN_LIKE);
   return { kind: "term", qualifier, value, span: { start: at, end: value.span.end } };
 }
 
-function readValue(text: string, start: number): Value {
+function readValue(text: string, start: number, patternLike: RegExp): Value {
   if (text[start] === '"') return readQuoted(text, start);
-  return (text[start] === "/" ? readRegex(text, start) : null) ?? readWord(text, start);
+  return (text[start] === "/" ? readRegex(text, start, patternLike) : null) ?? readWord(text, start);
 }
 
 /** Up to white space, or a parenthesis that the word has not opened: `main()` is a word. */
@@ -104,7 +107,7 @@ function readQuoted(text: string, start: number): Value {
 }
 
 /** A pattern ends in a slash with white space behind it. Null for what looks like a path: `/usr/bin`. */
-function readRegex(text: string, start: number): Value | null {
+function readRegex(text: string, start: number, patternLike: RegExp): Value | null {
   const end = closingSlash(text, start + 1);
   if (end === start + 1) return null; // the beginning of a comment
   if (end !== null && isBoundary(text, end + 1)) {
@@ -114,7 +117,7 @@ function readRegex(text: string, start: number): Value | null {
     return { kind: "regex", text: source, start: start + 1, span };
   }
   const { span, text: word } = readWord(text, start);
-  if (!PATTERN_LIKE.test(word)) return null;
+  if (!patternLike.test(word)) return null;
   throw new QuerySyntaxError(
     end === null
       ? "This regular expression is not closed. Write / at its end, or put it in quotes to search for the text."

@@ -1,11 +1,11 @@
-import { textOfUnit } from "../grams/unit.ts";
+import { pathLine, textOfUnit } from "../grams/unit.ts";
 import type { Units } from "./candidates.ts";
 import { conditionsOf, readChunks, type SearchedFile } from "./files.ts";
 import { type CompiledPattern, compilePattern } from "./match.ts";
 import type { Matcher } from "./matcher.ts";
 import type { Leaf } from "./plan.ts";
 import type { Query } from "./query.ts";
-import { firstFrom, repositoryOf, type Segment, type SegmentBlob } from "./segments.ts";
+import { chunksOf, firstFrom, repositoryOf, type Segment, type SegmentBlob } from "./segments.ts";
 import type { Snapshot } from "./statement.ts";
 
 /** Lines that are looked for in one unit at most; one that has more is hardly read by a person. */
@@ -45,13 +45,15 @@ export interface Verification extends Snapshot {
   query: Query;
   leaves: Leaf[];
   units: Map<Segment, Units[]>;
+  /** So many lines of each unit have ranges; the others are only counted. */
+  ranged: number;
   deadline: number;
   signal?: AbortSignal | undefined;
 }
 
 /** Looks at the texts of candidates; answers those for which the query is true, in the order of the candidates. */
 export async function verify(candidates: Candidate[], context: Verification): Promise<Verified[]> {
-  const { matcher, leaves, deadline, signal } = context;
+  const { matcher, leaves, ranged, deadline, signal } = context;
   const blobs = new Map<string, SegmentBlob>();
   for (const { blob } of candidates) if (blob) blobs.set(keyOf(blob), blob);
   const texts = await readUnits(context, [...blobs.values()]);
@@ -60,7 +62,7 @@ export async function verify(candidates: Candidate[], context: Verification): Pr
   const matched = await matcher.match(
     all.map(({ text }) => text),
     patterns,
-    { deadline, limit: LINES_OF_UNIT, ...(signal && { signal }) },
+    { deadline, limit: LINES_OF_UNIT, ranged, ...(signal && { signal }) },
   );
   const conditions = conditionsOf(context.query);
   const foundIn = new Map(all.map((unit, i) => [unit, matched[i] ?? []]));
@@ -90,7 +92,7 @@ function judge(
   }: Verification & { found: Found[][]; paths: (CompiledPattern | null)[]; conditions: Query[] },
 ): Verified[] {
   const { file } = candidate;
-  const inPath = paths.map((pattern) => pattern?.matchLines(file.path, 1)[0]?.ranges ?? []);
+  const inPath = paths.map((pattern) => pattern?.matchLines(pathLine(file.path), 1)[0]?.ranges ?? []);
   const isTrue = evaluate(query, { file, conditions }, (of) => {
     const leaf = leaves.findIndex((one) => one.query === of);
     return (found[leaf]?.length ?? 0) > 0 || (inPath[leaf]?.length ?? 0) > 0;
@@ -168,10 +170,6 @@ async function readUnits(
       return [keyOf(blob), texts];
     }),
   );
-}
-
-function chunksOf({ unitFirst, unitChunks }: Segment, unit: number): number[] {
-  return Array.from({ length: unitChunks[unit] as number }, (_, i) => (unitFirst[unit] as number) + i);
 }
 
 /** A line of a text, by its place from 0 and without its end; null where the text has no such line. */

@@ -57,8 +57,10 @@ export function parseRegex(source: string, maxParts = MAX_PARTS): AST.Pattern {
     },
   });
   if (partsOf(pattern.alternatives) > maxParts)
+    refuse("This pattern repeats too much. Use smaller numbers in {…}.", pattern);
+  if (propertiesOf(pattern.alternatives) > MAX_PROPERTIES)
     refuse(
-      "This pattern is too large. Use smaller numbers in {…}, and fewer properties like \\p{L}.",
+      `A pattern has at most ${MAX_PROPERTIES} properties of characters. Repeat one instead: \\p{L}{8} or \\p{L}+.`,
       pattern,
     );
   return pattern;

@@ -275,11 +275,7 @@ test("a path of more than 8 KB is found by a word", async () => {
 });
 
 test("patterns that take long to compile are refused: nothing can interrupt that", () => {
-  for (const source of [
-    "(?:\\p{L}|\\p{N})".repeat(55),
-    "\\P{L}".repeat(190),
-    "[^\\s\\p{L}\\p{N}]{3}".repeat(45),
-  ])
-    expect(() => parseQuery(`/${source}/`), source).toThrow("This pattern is too large.");
-  expect(() => parseQuery("/\\p{Lu}\\p{Ll}{2,10}/")).not.toThrow();
+  for (const source of ["(?:\\p{L}|\\p{N})".repeat(4), "\\P{L}".repeat(8), "[^\\s\\p{L}\\p{N}]{3}".repeat(2)])
+    expect(() => parseQuery(`/${source}/`), source).toThrow("A pattern has at most 7 properties");
+  expect(() => parseQuery("/\\p{Lu}\\p{Ll}{2,10}\\p{L}+/")).not.toThrow();
 });

@@ -18,13 +18,14 @@ export interface RunningServer {
 /** Serves GitHub's webhooks and everything of ours on one port. Rejects when the port cannot be had. */
 export async function startServer(options: {
   webhooks: Hono;
-  http: { fetch(request: Request): Response | Promise<Response> };
+  /** `env` is what the adapter knows of the connection. */
+  http: { fetch(request: Request, env?: object): Response | Promise<Response> };
   host: string;
   port: number;
 }): Promise<RunningServer> {
   const app = new Hono();
   app.route("/api/github/webhooks", options.webhooks);
-  app.mount("/", (request) => options.http.fetch(request));
+  app.mount("/", (request, env: object) => options.http.fetch(request, env));
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;

@@ -10,6 +10,7 @@ import type { Connection } from "../database/connect.ts";
 import { isMigrated } from "../database/migrate.ts";
 import { type AccessOptions, requireAccess } from "./access.ts";
 import { createDescription } from "./api/description.ts";
+import { createEventRoutes } from "./api/events.ts";
 import { createRepositoryRoutes } from "./api/repositories.ts";
 import { createRunRoutes } from "./api/runs.ts";
 import { createSearchRoutes, type SearchAccess } from "./api/search.ts";
@@ -17,6 +18,7 @@ import { problemPage } from "./pages/problem.ts";
 import { createPageRoutes, createStaticRoutes } from "./pages/routes.ts";
 import { notFound, Problem, sendProblem } from "./problem.ts";
 import type { RunChanges } from "./run-changes.ts";
+import { RunFeed } from "./run-feed.ts";
 
 export interface HttpOptions {
   connection: Connection;
@@ -49,7 +51,9 @@ export function createHttpApp({ connection, access, changes, search, log }: Http
   });
   const tagged = etag({ weak: true }); // for programs, which keep what they read all the same
   app.use("/api/v1/*", (c, next) => (isStream(c) ? next() : tagged(c, next)));
-  app.route("/api/v1/repositories", createRepositoryRoutes(connection));
+  const live = { changes, feed: new RunFeed({ db: connection.db, changes, log }) };
+  app.route("/api/v1/events", createEventRoutes(connection, live));
+  app.route("/api/v1/repositories", createRepositoryRoutes(connection, live));
   app.route("/api/v1/search", createSearchRoutes(search));
   app.route("/api/v1/runs", createRunRoutes(connection, changes));
   app.route("/", createPageRoutes(connection, search));

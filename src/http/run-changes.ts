@@ -5,13 +5,17 @@ import { CHANGED_CHANNEL } from "../runs/events.ts";
 export class RunChanges {
   readonly #listener: Listener;
   readonly #waiting = new Set<{ runId: string; wake: () => void }>();
+  readonly #watching = new Set<(runId: string | null) => void>();
   #closed = false;
 
   constructor(connection: Connection) {
     this.#listener = connection.listen(
       [CHANGED_CHANNEL],
-      (_channel, runId) => this.#wake((reader) => reader.runId === runId),
-      () => this.#wake(() => true),
+      (_channel, runId) => {
+        this.#wake((reader) => reader.runId === runId);
+        for (const watcher of this.#watching) watcher(runId);
+      },
+      () => this.#wakeAll(),
     );
   }
 
@@ -31,10 +35,20 @@ export class RunChanges {
     this.#waiting.delete(reader);
   }
 
+  /** Calls back with the id of each run that changes; with null where any may have, and at the end. */
+  watch(watcher: (runId: string | null) => void): void {
+    this.#watching.add(watcher);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
-    this.#wake(() => true);
+    this.#wakeAll();
     await this.#listener.close();
+  }
+
+  #wakeAll(): void {
+    this.#wake(() => true);
+    for (const watcher of this.#watching) watcher(null);
   }
 
   #wake(concerns: (reader: { runId: string }) => boolean): void {

@@ -127,6 +127,20 @@ export async function readStatus(
   };
 }
 
+/** Some runs, as far as the viewer may see them. */
+export async function listRunsById(db: Kysely<Tables>, viewer: Viewer, ids: string[]): Promise<RunView[]> {
+  return await selectRuns(db, viewer, sql`runs.id = any(${ids}::bigint[]) order by runs.id`);
+}
+
+/** What runs and what waits, wherever the viewer may see it: what runs first, then the oldest. */
+export async function listOpenRuns(db: Kysely<Tables>, viewer: Viewer, limit: number): Promise<RunView[]> {
+  return await selectRuns(
+    db,
+    viewer,
+    sql`runs.state in ('queued', 'running') order by runs.state desc, runs.id limit ${limit}`,
+  );
+}
+
 /** What runs and what waits for some repositories, in one statement. */
 export async function listActiveRuns(
   db: Kysely<Tables>,

@@ -46,8 +46,10 @@ describe("the API's description", () => {
     );
 
     expect(named.sort()).toEqual([
+      "GET /api/v1/events",
       "GET /api/v1/repositories",
       "GET /api/v1/repositories/{id}",
+      "GET /api/v1/repositories/{id}/events",
       "GET /api/v1/repositories/{id}/files",
       "GET /api/v1/repositories/{id}/files/content",
       "GET /api/v1/repositories/{id}/rescan/status",

@@ -2,10 +2,11 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type Connection, transaction } from "../../database/connect.ts";
 import { listRepositories, REPOSITORY_STATES, readRepository } from "../../installations/read.ts";
-import { listActiveRuns, listRuns, readRun, readStatus } from "../../runs/read.ts";
+import { listActiveRuns, listRuns, type RunStatus, readRun, readStatus } from "../../runs/read.ts";
 import { requestRescan } from "../../runs/rescan.ts";
 import { type FilePosition, type LineRange, listFiles, readFile } from "../../scan/read.ts";
 import { badRequest, notFound, Problem } from "../problem.ts";
+import { createFeedStream, type Live } from "./feed-stream.ts";
 import {
   cursor,
   glob,
@@ -20,7 +21,7 @@ import {
   text,
   wholeNumber,
 } from "./parameters.ts";
-import { createRoutes, json, PROBLEMS, sendPage } from "./router.ts";
+import { createRoutes, events, json, PROBLEMS, sendPage } from "./router.ts";
 import {
   contentSchema,
   FILE_STATES,
@@ -128,8 +129,20 @@ const RUNS = createRoute({
   responses: { 200: json(pageOf(runSchema, "Runs"), "Runs"), ...PROBLEMS },
 });
 
+const EVENTS = createRoute({
+  method: "get",
+  path: "/{id}/events",
+  operationId: "streamRepository",
+  summary: "What happens to a repository's runs (server-sent events)",
+  request: { params: idParameters },
+  responses: {
+    200: events("`snapshot` (as of rescan/status), then each run as it is once it changes"),
+    ...PROBLEMS,
+  },
+});
+
 /** `/api/v1/repositories` and what lies below. */
-export function createRepositoryRoutes(connection: Connection): OpenAPIHono {
+export function createRepositoryRoutes(connection: Connection, live: Live): OpenAPIHono {
   const { db } = connection;
   const routes = createRoutes();
 
@@ -215,15 +228,20 @@ export function createRepositoryRoutes(connection: Connection): OpenAPIHono {
 
   routes.openapi(STATUS, async (c) => {
     const { id } = await requireRepository(c, c.req.valid("param").id);
-    const { running, queued, last_finished } = await readStatus(db, c.var.viewer, id);
-    return c.json(
-      {
-        running: running && runJson(running),
-        queued: queued && runJson(queued),
-        last_finished: last_finished && runJson(last_finished),
-      },
-      200,
-    );
+    return c.json(statusJson(await readStatus(db, c.var.viewer, id)), 200);
+  });
+
+  routes.openapi(EVENTS, async (c) => {
+    const { viewer } = c.var;
+    const { id } = await requireRepository(c, c.req.valid("param").id);
+    const snapshot = async () => {
+      const status = await readStatus(db, viewer, id);
+      return {
+        data: statusJson(status),
+        runs: [status.running, status.queued].filter((run) => run !== null),
+      };
+    };
+    return createFeedStream({ ...live, viewer, repositoryId: id, snapshot });
   });
 
   routes.openapi(RUNS, async (c) => {
@@ -234,6 +252,14 @@ export function createRepositoryRoutes(connection: Connection): OpenAPIHono {
   });
 
   return routes;
+}
+
+function statusJson({ running, queued, last_finished }: RunStatus) {
+  return {
+    running: running && runJson(running),
+    queued: queued && runJson(queued),
+    last_finished: last_finished && runJson(last_finished),
+  };
 }
 
 function isFilePosition(value: unknown): value is FilePosition {

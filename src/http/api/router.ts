@@ -1,4 +1,4 @@
-import { OpenAPIHono, type RouteConfig, type z } from "@hono/zod-openapi";
+import { OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { badRequest } from "../problem.ts";
 import { problemSchema } from "./schemas.ts";
@@ -15,6 +15,11 @@ export function createRoutes(): OpenAPIHono {
 /** An answer's content for a route's description. */
 export function json<Schema extends z.ZodType>(schema: Schema, description: string) {
   return { description, content: { "application/json": { schema } } };
+}
+
+/** An answer of server-sent events. */
+export function events(description: string) {
+  return { description, content: { "text/event-stream": { schema: z.string() } } };
 }
 
 const PROBLEM = {

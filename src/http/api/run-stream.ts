@@ -5,10 +5,9 @@ import { listEvents, type RunEvent } from "../../runs/events.ts";
 import { type RunView, readRun } from "../../runs/read.ts";
 import { isFinal } from "../../runs/run.ts";
 import type { RunChanges } from "../run-changes.ts";
+import { eventStream, HEARTBEAT_MS } from "./event-stream.ts";
 import { runJson } from "./views.ts";
 
-/** Proxies cut silent connections: a comment goes out at least this often. */
-const HEARTBEAT_MS = 15_000;
 const EVENTS_AT_ONCE = 200;
 
 /** A run's log kinds as the four event names that readers subscribe to. */
@@ -33,24 +32,7 @@ export function createRunStream(options: RunStreamOptions): Response {
   const { run, afterSeq } = options;
   // All has been told: 204 keeps a browser's EventSource from asking again.
   if (isFinal(run.state) && afterSeq >= run.event_seq) return new Response(null, { status: 204 });
-  const frames = readFrames(options);
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await frames.next();
-      if (done) controller.close();
-      else controller.enqueue(Buffer.from(value));
-    },
-    async cancel() {
-      await frames.return();
-    },
-  });
-  return new Response(body, {
-    headers: {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-store",
-      "x-accel-buffering": "no",
-    },
-  });
+  return eventStream(() => ({ frames: readFrames(options) }));
 }
 
 async function* readFrames({

@@ -7,7 +7,7 @@ import { readRun } from "../../runs/read.ts";
 import { notFound, Problem } from "../problem.ts";
 import type { RunChanges } from "../run-changes.ts";
 import { cursor, idParameters, limit, page } from "./parameters.ts";
-import { createRoutes, json, PROBLEMS, sendPage } from "./router.ts";
+import { createRoutes, events, json, PROBLEMS, sendPage } from "./router.ts";
 import { createRunStream } from "./run-stream.ts";
 import { logEventSchema, pageOf, runSchema } from "./schemas.ts";
 import { runJson } from "./views.ts";
@@ -54,10 +54,7 @@ const EVENTS = createRoute({
     }),
   },
   responses: {
-    200: {
-      description: "`run.queued`, `run.started`, `run.progress`, `run.completed`",
-      content: { "text/event-stream": { schema: z.string() } },
-    },
+    200: events("`run.queued`, `run.started`, `run.progress`, `run.completed`"),
     204: { description: "The run has ended, and all has been told" },
     ...PROBLEMS,
   },

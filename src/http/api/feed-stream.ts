@@ -1,0 +1,71 @@
+import type { Viewer } from "../../database/viewer.ts";
+import type { RunView } from "../../runs/read.ts";
+import { isFinal } from "../../runs/run.ts";
+import type { RunChanges } from "../run-changes.ts";
+import type { RunFeed, Subscription } from "../run-feed.ts";
+import { eventStream, HEARTBEAT_MS } from "./event-stream.ts";
+import { runJson } from "./views.ts";
+
+/** Where streams learn what changes. */
+export interface Live {
+  feed: RunFeed;
+  changes: RunChanges;
+}
+
+interface FeedStreamOptions extends Live {
+  viewer: Viewer;
+  /** Null: all that the viewer sees. */
+  repositoryId: string | null;
+  /** What is told first, and again whenever something may have been missed. */
+  snapshot: () => Promise<{ data: unknown; runs: RunView[] }>;
+}
+
+/**
+ * What happens to runs, as server-sent events: a `snapshot`, then each run as it is once it changes. Who takes them slowly
+ * gets the newest state of each, and nothing in between.
+ */
+export function createFeedStream(options: FeedStreamOptions): Response {
+  const { feed, viewer, repositoryId } = options;
+  return eventStream((drop) => {
+    // Before the snapshot is read, or a change in between is missed.
+    const subscription = feed.subscribe({ viewer, repositoryId, onDrop: drop });
+    return { frames: readFrames(subscription, options), stop: () => subscription.close() };
+  });
+}
+
+async function* readFrames(
+  subscription: Subscription,
+  { changes, snapshot }: FeedStreamOptions,
+): AsyncGenerator<string, void, void> {
+  /** The runs that are open, as the reader knows them. */
+  const known = new Map<string, RunView>();
+  try {
+    for (let isLost = true; !changes.closed && !subscription.closed; ) {
+      if (isLost) {
+        const { data, runs } = await snapshot();
+        known.clear();
+        for (const run of runs) known.set(run.id, run);
+        yield `event: snapshot\ndata: ${JSON.stringify(data)}\n\n`;
+      }
+      const news = await subscription.next(HEARTBEAT_MS);
+      isLost = news.isLost;
+      if (isLost) continue;
+      for (const run of news.runs) {
+        const before = known.get(run.id);
+        if (before && before.version >= run.version) continue; // the snapshot has it
+        yield `event: ${eventOf(run, before)}\ndata: ${JSON.stringify({ run: runJson(run) })}\n\n`;
+        if (isFinal(run.state)) known.delete(run.id);
+        else known.set(run.id, run);
+      }
+      if (news.runs.length === 0) yield ": still here\n\n";
+    }
+  } finally {
+    subscription.close();
+  }
+}
+
+function eventOf(run: RunView, before: RunView | undefined): string {
+  if (isFinal(run.state)) return "run.completed";
+  if (run.state === "queued") return "run.queued";
+  return before?.state === "running" ? "run.progress" : "run.started";
+}

@@ -1,0 +1,168 @@
+import { describe, expect, test } from "vitest";
+import { transaction } from "../../src/database/connect.ts";
+import { appendEvent } from "../../src/runs/events.ts";
+import { finishRun } from "../../src/runs/queue.ts";
+import { useDatabase } from "../support/database.ts";
+import { claim, request, seedRepository } from "../support/seed.ts";
+import { until } from "../support/wait.ts";
+import { expectProblem, serve } from "./server.ts";
+import { type EventStream, openEvents, type StreamEvent } from "./stream.ts";
+
+const database = useDatabase();
+
+interface RunJson {
+  id: string;
+  repository_id: string;
+  state: string;
+}
+interface Data {
+  run?: RunJson;
+  runs?: RunJson[];
+  running?: RunJson | null;
+  queued?: RunJson | null;
+}
+
+async function setUp() {
+  await seedRepository(database.db, { id: "100" });
+  await seedRepository(database.db, { id: "200" });
+  return await serve(database);
+}
+
+/** The next event that is no snapshot: one comes again once the server listens. */
+async function nextOf(stream: EventStream<Data>): Promise<StreamEvent<Data> | undefined> {
+  for (;;) {
+    const [event] = await stream.take(1);
+    if (event?.event !== "snapshot") return event;
+  }
+}
+
+const tell = (runId: string, message: string) =>
+  transaction(database.connection, ({ trx }) => appendEvent(trx, runId, { kind: "run.progress", message }));
+
+describe("the stream of the overview", () => {
+  test("begins with what is open, then tells each run as it changes", async () => {
+    const server = await setUp();
+    const { run_id: waiting } = await request(database.connection, { repository_id: "200" });
+    const stream = await openEvents<Data>(server, "/api/v1/events");
+    const [snapshot] = await stream.take(1);
+    const before = await server.get(`/api/v1/runs/${waiting}`);
+
+    const { run_id } = await request(database.connection, { repository_id: "100" });
+    const queued = await nextOf(stream);
+    const run = await claim(database.connection);
+    const started = await nextOf(stream);
+    await tell(run.id, "Half of it.");
+    const progress = await nextOf(stream);
+    await transaction(database.connection, ({ trx }) =>
+      finishRun(trx, run, { verified: true, message: "Done." }),
+    );
+    const completed = await nextOf(stream);
+
+    expect(snapshot?.event).toBe("snapshot");
+    expect(snapshot?.data.runs).toEqual([before]);
+    const told = [queued, started, progress, completed];
+    expect(told.map((event) => event?.event)).toEqual([
+      "run.queued",
+      "run.started",
+      "run.progress",
+      "run.completed",
+    ]);
+    expect(queued?.data.run?.id).toBe(run_id);
+    expect(completed?.data.run).toEqual(await server.get(`/api/v1/runs/${run.id}`));
+  });
+
+  test("tells nothing of what the viewer does not see", async () => {
+    await setUp();
+    const find = () => ({ repositories: ["200"] });
+    const server = await serve(database, { access: { kind: "viewers", find } });
+    await request(database.connection, { repository_id: "100" });
+    const stream = await openEvents<Data>(server, "/api/v1/events");
+
+    const [snapshot] = await stream.take(1);
+    await request(database.connection, { repository_id: "100" });
+    const { run_id } = await request(database.connection, { repository_id: "200" });
+    const event = await nextOf(stream);
+
+    expect(snapshot?.data.runs).toEqual([]);
+    expect(event?.data.run).toMatchObject({ id: run_id, position: 1 });
+  });
+
+  test("begins again with all that is open where something may have been missed", async () => {
+    const server = await setUp();
+    const stream = await openEvents<Data>(server, "/api/v1/events");
+    await stream.take(1);
+
+    await database.connection.pool.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%' and datname = current_database()",
+    );
+    const { run_id } = await request(database.connection, { repository_id: "100" });
+    const again = await until(
+      async () => {
+        const [event] = await stream.take(1);
+        return event?.event === "snapshot" && event.data.runs?.length === 1 ? event : null;
+      },
+      { what: "a snapshot with the run" },
+    );
+
+    expect(again.data.runs?.map(({ id }) => id)).toEqual([run_id]);
+  });
+
+  test("tells a slow reader the newest of each run, and nothing in between", async () => {
+    const server = await setUp();
+    const { run_id } = await request(database.connection, { repository_id: "100" });
+    const stream = await openEvents<Data>(server, "/api/v1/events");
+    await stream.take(1);
+
+    await Promise.all(Array.from({ length: 40 }, (_, i) => tell(run_id, `${i}`)));
+    const last = await database.db.selectFrom("runs").select("version").executeTakeFirstOrThrow();
+    await transaction(database.connection, ({ trx }) =>
+      appendEvent(trx, run_id, { kind: "x", message: "end" }),
+    );
+    await request(database.connection, { repository_id: "200" });
+    let told = 0;
+    await until(
+      async () => {
+        const [event] = await stream.take(1);
+        told += 1;
+        return event?.data.run?.repository_id === "200";
+      },
+      { what: "the other's run" },
+    );
+
+    expect(last.version).toBeGreaterThan(40);
+    expect(told).toBeLessThan(10);
+  });
+
+  test("ends when the server shuts down", async () => {
+    const server = await setUp();
+    const stream = await openEvents<Data>(server, "/api/v1/events");
+    await stream.take(1);
+
+    const rest = stream.rest();
+    await server.close();
+
+    expect((await rest).every(({ event }) => event === "snapshot")).toBe(true);
+  });
+});
+
+describe("the stream of a repository", () => {
+  test("begins with its status, and tells of its runs alone", async () => {
+    const server = await setUp();
+    const path = "/api/v1/repositories/100";
+    const { run_id: own } = await request(database.connection, { repository_id: "100" });
+    const stream = await openEvents<Data>(server, `${path}/events`);
+    const [snapshot] = await stream.take(1);
+
+    await request(database.connection, { repository_id: "200" });
+    await tell(own, "Something.");
+    const event = await nextOf(stream);
+
+    expect(snapshot?.data).toMatchObject({ running: null, queued: { id: own }, last_finished: null });
+    expect(event?.data.run?.id).toBe(own);
+  });
+
+  test("is not there for a repository that is not", async () => {
+    const server = await setUp();
+    await expectProblem(await server.ask("/api/v1/repositories/300/events"), 404);
+  });
+});

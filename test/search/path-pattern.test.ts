@@ -60,6 +60,12 @@ test("a text is found as it is, with case if that counts", () => {
   expect(found(pathWithText("*.Kſ", false), "a*.\u212aS")).toBe(true);
 });
 
+/** Whether it is found; V8 finds `\\B` within a character of two units too, where there is no place for anything. */
+function isFound(regex: RegExp, text: string): boolean {
+  const isWithin = (index: number) => (text.codePointAt(index - 1) ?? 0) > 0xffff;
+  return text.matchAll(regex).some(({ index }) => index === 0 || !isWithin(index));
+}
+
 test("a regular expression is what it was, and PostgreSQL finds the same", async () => {
   const cases: { source: string; regex: string; path: string; expected: boolean }[] = [];
   const patterns = fc.record({
@@ -70,10 +76,10 @@ test("a regular expression is what it was, and PostgreSQL finds the same", async
     if (pattern.kind !== "regex" || pattern.source.includes("\\p") || pattern.source.includes("\\P"))
       continue;
     const { regex } = pathLikeRegex(pattern.source, pattern.case_sensitive);
-    const original = new RegExp(pattern.source, pattern.case_sensitive ? "su" : "isu");
+    const original = new RegExp(pattern.source, pattern.case_sensitive ? "gsu" : "gisu");
     for (const each of paths) {
       const path = each.replaceAll("\n", "/");
-      cases.push({ source: pattern.source, regex, path, expected: original.test(path) });
+      cases.push({ source: pattern.source, regex, path, expected: isFound(original, path) });
     }
   }
 
@@ -86,9 +92,9 @@ test("a regular expression is what it was, and PostgreSQL finds the same", async
   `.execute(database.db);
 
   expect(rows).toHaveLength(cases.length);
-  expect(cases.filter(({ regex, path, expected }) => new RegExp(regex, "u").test(path) !== expected)).toEqual(
-    [],
-  );
+  expect(
+    cases.filter(({ regex, path, expected }) => isFound(new RegExp(regex, "gu"), path) !== expected),
+  ).toEqual([]);
   expect(cases.filter(({ expected }, index) => rows[index]?.found !== expected)).toEqual([]);
   expect(cases.filter(({ expected }) => expected).length).toBeGreaterThan(500);
 });

@@ -19,6 +19,7 @@ import { createWebhookRoute } from "./github/webhook-route.ts";
 import { CompactionLoop } from "./grams/compaction.ts";
 import type { AccessOptions } from "./http/access.ts";
 import { createHttpApp } from "./http/app.ts";
+import { Metrics } from "./http/metrics.ts";
 import { RunChanges } from "./http/run-changes.ts";
 import { purgeRemoved } from "./installations/purge.ts";
 import { deleteOldRedeliveries } from "./installations/redeliver.ts";
@@ -97,18 +98,22 @@ async function startParts(
     log,
   );
   const changes = new RunChanges(connection);
+  const metrics = new Metrics({ db: connection.db, budgets: github.budgets });
   const engine = createSearchEngine(connection);
   const closeReaders = async () => {
     await changes.close();
     await engine.close();
+    metrics.close();
   };
-  const server = await listen(config, { connection, changes, engine, log }).catch(async (error: unknown) => {
-    await closeReaders();
-    throw error;
-  });
+  const server = await listen(config, { connection, changes, engine, metrics, log }).catch(
+    async (error: unknown) => {
+      await closeReaders();
+      throw error;
+    },
+  );
   const publicUrl = config.publicUrl ?? server.url;
   const parser = new Parser({ threads: PARSE_THREADS });
-  const loops = createLoops(config, { connection, github, parser, publicUrl, log });
+  const loops = createLoops(config, { connection, github, parser, publicUrl, metrics, log });
   for (const loop of loops) loop.start();
   if (config.reconcileSeconds > 0) await scheduleAll(connection);
   const unsearchable = await transaction(connection, ({ trx }) => requestUnsearchable(trx));
@@ -129,13 +134,14 @@ interface Parts {
   github: GitHub;
   parser: Parser;
   publicUrl: string;
+  metrics: Metrics;
   log: Logger;
 }
 
 /** All that goes on by itself. */
 function createLoops(
   config: Config,
-  { connection, github, parser, publicUrl, log }: Parts,
+  { connection, github, parser, publicUrl, metrics, log }: Parts,
 ): { start(): void; stop(): Promise<void> }[] {
   const directory = createDirectory(github);
   const { writesPerHour, leaseSeconds, stallSeconds, reconcileSeconds: everySeconds } = config;
@@ -145,6 +151,7 @@ function createLoops(
     slots: config.runSlots,
     name: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`,
     perform: createPerform({ config, connection, github, directory, parser }),
+    onSwept: () => metrics.swept(),
     log,
   });
   const handle = createDeliveryHandler({ github, directory, appId: config.appId, connection, log });
@@ -185,15 +192,25 @@ function createHousekeeping(
   return new Housekeeping({ cleaners, log });
 }
 
-async function listen(
-  config: Config,
-  { engine, ...parts }: { connection: Connection; changes: RunChanges; engine: SearchEngine; log: Logger },
-): Promise<RunningServer> {
-  const { connection, log } = parts;
+interface ListenParts {
+  connection: Connection;
+  changes: RunChanges;
+  engine: SearchEngine;
+  metrics: Metrics;
+  log: Logger;
+}
+
+async function listen(config: Config, { engine, ...parts }: ListenParts): Promise<RunningServer> {
+  const { connection, metrics, log } = parts;
   const access = chooseAccess(config);
   const search = { engine, githubWebUrl: webUrlOf(config.githubUrl) };
   return await startServer({
-    webhooks: createWebhookRoute({ connection, secrets: [...config.webhookSecrets], log }),
+    webhooks: createWebhookRoute({
+      connection,
+      secrets: [...config.webhookSecrets],
+      log,
+      onAnswered: (status, seconds) => metrics.webhook(status, seconds),
+    }),
     http: createHttpApp({ ...parts, access, search }),
     host: config.host,
     port: config.port,

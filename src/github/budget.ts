@@ -24,6 +24,8 @@ export interface Budgets {
   end(request: { installationId: string; resource: Resource }, headers: AnswerHeaders | null): void;
   /** Whether so little is left that only what matters should be sent. */
   isScarce(installationId: string): boolean;
+  /** What is known to be left, of each. */
+  list(): { installationId: string; resource: Resource; remaining: number }[];
 }
 
 /** Budgets that are unknown, and taken for plenty, until GitHub's first answer. */
@@ -71,6 +73,12 @@ export function createBudgets(): Budgets {
       const balance = read(installationId, "core");
       return leftOf(balance) <= balance.limit * SCARCE_SHARE;
     },
+    list: () =>
+      [...balances].flatMap(([key, balance]) => {
+        const [installationId = "", resource = "core"] = key.split(" ") as [string, Resource];
+        const isKnown = Number.isFinite(balance.remaining) && balance.resetAt.getTime() > Date.now();
+        return isKnown ? [{ installationId, resource, remaining: balance.remaining }] : [];
+      }),
   };
 }
 

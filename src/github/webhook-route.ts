@@ -16,6 +16,8 @@ export interface WebhookRouteOptions {
   /** The secrets in force: the current one, and while it is being rotated the previous one. */
   secrets: string[];
   log: Logger;
+  /** Called after each answer. */
+  onAnswered?: (status: number, seconds: number) => void;
 }
 
 type Refusal = { status: 400 | 401 | 408 | 413 | 415; message: string };
@@ -24,8 +26,13 @@ type Refusal = { status: 400 | 401 | 408 | 413 | 415; message: string };
  * `POST /api/github/webhooks`: counts while it reads, verifies, stores the delivery by its GUID, answers 202.
  * Whatever it refuses, nothing of the payload goes to a log or back to the sender.
  */
-export function createWebhookRoute({ connection, secrets, log }: WebhookRouteOptions): Hono {
+export function createWebhookRoute({ connection, secrets, log, onAnswered }: WebhookRouteOptions): Hono {
   const route = new Hono();
+  route.use(async (c, next) => {
+    const startedAt = performance.now();
+    await next();
+    onAnswered?.(c.res.status, (performance.now() - startedAt) / 1000);
+  });
   const verifiers = secrets.map((secret) => new Webhooks({ secret }));
   route.post("/", async (c) => {
     const request = c.req.raw;

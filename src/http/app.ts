@@ -14,6 +14,7 @@ import { createEventRoutes } from "./api/events.ts";
 import { createRepositoryRoutes } from "./api/repositories.ts";
 import { createRunRoutes } from "./api/runs.ts";
 import { createSearchRoutes, type SearchAccess } from "./api/search.ts";
+import type { Metrics } from "./metrics.ts";
 import { problemPage } from "./pages/problem.ts";
 import { createPageRoutes, createStaticRoutes } from "./pages/routes.ts";
 import { notFound, Problem, sendProblem } from "./problem.ts";
@@ -25,11 +26,19 @@ export interface HttpOptions {
   access: AccessOptions;
   changes: RunChanges;
   search: SearchAccess;
+  metrics: Metrics;
   log: Logger;
 }
 
 /** The API, the pages and the two probes. */
-export function createHttpApp({ connection, access, changes, search, log }: HttpOptions): OpenAPIHono {
+export function createHttpApp({
+  connection,
+  access,
+  changes,
+  search,
+  metrics,
+  log,
+}: HttpOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(secureHeaders({ contentSecurityPolicy: CONTENT_SECURITY_POLICY, referrerPolicy: "same-origin" }));
   app.use(requestId());
@@ -56,6 +65,10 @@ export function createHttpApp({ connection, access, changes, search, log }: Http
   app.route("/api/v1/repositories", createRepositoryRoutes(connection, live));
   app.route("/api/v1/search", createSearchRoutes(search));
   app.route("/api/v1/runs", createRunRoutes(connection, changes));
+  app.get("/metrics", async (c) => {
+    if (c.var.viewer.repositories !== "all") throw notFound("address");
+    return c.body(await metrics.read(), 200, { "content-type": metrics.contentType });
+  });
   app.route("/", createPageRoutes(connection, search));
   app.notFound((c) => answer(c, notFound("address")));
   app.onError((error, c) => {

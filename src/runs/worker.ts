@@ -23,6 +23,8 @@ export interface WorkerOptions {
   log: Logger;
   pollMs?: number;
   sweepMs?: number;
+  /** Called after each sweep that worked. */
+  onSwept?: () => void;
 }
 
 /** Claims due runs into a bounded number of slots, and sweeps what other workers left behind. */
@@ -105,13 +107,14 @@ export class Worker {
   }
 
   async #sweepLoop(): Promise<void> {
-    const { connection, timings, log, sweepMs = SWEEP_MS } = this.#options;
+    const { connection, timings, log, sweepMs = SWEEP_MS, onSwept } = this.#options;
     const stopped = new Promise<void>((resolve) =>
       this.#shutdown.signal.addEventListener("abort", () => resolve(), { once: true }),
     );
     while (!this.#stopping) {
       try {
         const taken = await sweepRuns(connection, timings);
+        onSwept?.();
         if (taken > 0) log.warn({ taken }, "abandoned runs taken back");
       } catch (err) {
         if (!this.#stopping) log.warn({ err }, "sweep failed");

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { expect, onTestFinished } from "vitest";
 import type { AccessOptions } from "../../src/http/access.ts";
 import { createHttpApp } from "../../src/http/app.ts";
+import { Metrics } from "../../src/http/metrics.ts";
 import { RunChanges } from "../../src/http/run-changes.ts";
 import { createLogger } from "../../src/log.ts";
 import { createSearchEngine } from "../../src/search/search.ts";
@@ -38,9 +39,10 @@ export async function serve(
   const changes = new RunChanges(connection);
   const engine = createSearchEngine(connection);
   const search = { engine, githubWebUrl: "https://github.com" };
+  const metrics = new Metrics({ db: connection.db, budgets: { list: () => [] } });
   const running = await startServer({
     webhooks: new Hono(),
-    http: createHttpApp({ connection, access, changes, search, log }),
+    http: createHttpApp({ connection, access, changes, search, metrics, log }),
     host: "127.0.0.1",
     port: 0,
   });
@@ -49,6 +51,7 @@ export async function serve(
     closed ??= changes
       .close()
       .then(() => engine.close())
+      .then(() => metrics.close())
       .then(() => running.close());
     return closed;
   };

@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Viewer } from "../../src/database/viewer.ts";
 import { createHttpApp } from "../../src/http/app.ts";
+import { Metrics } from "../../src/http/metrics.ts";
 import { RunChanges } from "../../src/http/run-changes.ts";
 import { createLogger } from "../../src/log.ts";
 import { createSearchEngine } from "../../src/search/search.ts";
@@ -47,15 +48,18 @@ async function setUp() {
   const { connection } = database;
   const engine = createSearchEngine(connection);
   const changes = new RunChanges(connection);
+  const metrics = new Metrics({ db: connection.db, budgets: { list: () => [] } });
   onTestFinished(async () => {
     await changes.close();
     await engine.close();
+    metrics.close();
   });
   const app = createHttpApp({
     connection,
     access: { kind: "viewers", find: (token) => viewers[token] ?? null },
     changes,
     search: { engine, githubWebUrl: "https://github.com" },
+    metrics,
     log: createLogger("silent"),
   });
   const ask = async (token: string, path: string, method = "GET"): Promise<Answer> => {
@@ -149,6 +153,7 @@ const ROUTES: Record<string, (of: Subject) => string[]> = {
   "GET /api/v1/runs/:id/log": ({ run }) => [`/api/v1/runs/${run}/log`],
   "GET /api/v1/runs/:id/events": ({ run }) => [`/api/v1/runs/${run}/events`],
   "POST /api/v1/runs/:id/cancel": ({ run }) => [`/api/v1/runs/${run}/cancel`],
+  "GET /metrics": () => ["/metrics"],
   "GET /": () => ["/"],
   "GET /search": () =>
     ["", "shared", '"shared"', "path:*", SECRET, `repo:${SECRET}`, `shared OR ${SECRET}`, "-mine"].map(

@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import { useDatabase } from "../support/database.ts";
+import { startJourney } from "../support/journey.ts";
+import { api } from "../support/repodex.ts";
+import { request, seedRepository } from "../support/seed.ts";
+import { until } from "../support/wait.ts";
+import { expectProblem, serve } from "./server.ts";
+
+const database = useDatabase();
+
+/** The samples by name and labels. */
+async function readMetrics(server: { url: string }): Promise<Map<string, number>> {
+  const answer = await api(server, "/metrics");
+  expect([answer.status, answer.headers.get("content-type")]).toEqual([
+    200,
+    "text/plain; version=0.0.4; charset=utf-8",
+  ]);
+  const samples = (await answer.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    samples.map((line) => {
+      const space = line.lastIndexOf(" ");
+      return [line.slice(0, space), Number(line.slice(space + 1))];
+    }),
+  );
+}
+
+test("metrics tell of runs, deliveries, GitHub's budget and this process after a real scan", async () => {
+  const journey = await startJourney(database);
+  await journey.install();
+  const swept = await until(
+    async () => {
+      const metrics = await readMetrics(journey);
+      return (metrics.get("repodex_sweep_age_seconds") ?? 99) < 5 ? metrics : null;
+    },
+    { what: "a sweep" },
+  );
+
+  expect(swept.get('repodex_runs{state="succeeded"}')).toBe(1);
+  expect(swept.get('repodex_runs{state="failed"}')).toBe(0);
+  expect(swept.get("repodex_inbox_deliveries")).toBe(0);
+  expect(swept.get('repodex_scan_seconds{quantile="0.95"}')).toBeGreaterThan(0);
+  expect(swept.get('repodex_claim_seconds{quantile="0.5"}')).toBeLessThan(30);
+  expect(swept.get("repodex_scan_bytes")).toBeGreaterThan(0);
+  const budget = `repodex_github_budget_remaining{installation_id="${journey.installationId}",resource="core"}`;
+  expect(swept.get(budget)).toBeLessThan(5_000);
+  expect(swept.get('repodex_webhook_seconds_count{status="202"}')).toBeGreaterThan(0);
+  expect(swept.get("process_resident_memory_bytes")).toBeGreaterThan(1e7);
+  expect(swept.get('repodex_event_loop_delay_seconds{quantile="0.99"}')).toBeGreaterThan(0);
+});
+
+test("metrics tell how long a run has been due and a delivery been waiting", async () => {
+  await seedRepository(database.db);
+  const server = await serve(database);
+  const { run_id } = await request(database.connection);
+  const anHourAgo = new Date(Date.now() - 3_600_000);
+  const delivery = { guid: "a", event: "push", payload: "{}", received_at: anHourAgo };
+  await database.db
+    .updateTable("runs")
+    .set({ queued_at: anHourAgo, not_before: anHourAgo })
+    .where("id", "=", run_id)
+    .execute();
+  await database.db.insertInto("deliveries").values(delivery).execute();
+
+  const metrics = await readMetrics(server);
+
+  expect(metrics.get('repodex_runs{state="queued"}')).toBe(1);
+  expect(metrics.get("repodex_oldest_due_run_seconds")).toBeGreaterThan(3_599);
+  expect(metrics.get("repodex_inbox_deliveries")).toBe(1);
+  expect(metrics.get("repodex_inbox_oldest_seconds")).toBeGreaterThan(3_599);
+  expect(metrics.get('repodex_scan_seconds{quantile="0.5"}')).toBeNaN();
+});
+
+test("metrics are the operator's alone", async () => {
+  const find = () => ({ repositories: ["1"] });
+  const ofViewers = await serve(database, { access: { kind: "viewers", find } });
+  const ofOperator = await serve(database);
+
+  await expectProblem(await api(ofViewers, "/metrics"), 404);
+  await expectProblem(await fetch(`${ofOperator.url}/metrics`), 401);
+});

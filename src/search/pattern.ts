@@ -23,9 +23,9 @@ const MAX_WAYS = 32;
 const MAX_CLASS = 12;
 const MAX_LITERAL = 200;
 /** Of what must be there together, so many parts are kept: each is held against the others. */
-const MAX_PARTS = 12;
+const MAX_PARTS = 8;
 /** Choices of more ways together are not held against each other. */
-const MAX_COMPARED = 64;
+const MAX_COMPARED = 32;
 /** `x{100}` needs no more than this many x in a row. */
 const MAX_REPEATED = 16;
 
@@ -172,9 +172,10 @@ function someOf(needs: Need[]): Need {
   return kept.length === 1 && kept[0] ? kept[0] : { kind: "any", of: kept };
 }
 
-function allOf(needs: Need[]): Need {
-  const kept: Need[] = [];
-  for (const need of needs.flatMap((each) => (each.kind === "all" ? each.of : [each]))) {
+function allOf([first, ...others]: [Need, ...Need[]]): Need {
+  // The first, which grows from part to part, is held against itself already.
+  const kept: Need[] = first.kind === "all" ? [...first.of] : first.kind === "anything" ? [] : [first];
+  for (const need of others.flatMap((each) => (each.kind === "all" ? each.of : [each]))) {
     if (need.kind === "anything" || kept.some((other) => implies(other, need))) continue;
     kept.splice(0, kept.length, ...kept.filter((other) => !implies(need, other)), need);
     if (kept.length > MAX_PARTS) kept.splice(kept.indexOf(leastTelling(kept)), 1);

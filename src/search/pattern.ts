@@ -25,7 +25,7 @@ const MAX_LITERAL = 200;
 /** Of what must be there together, so many parts are kept: each is held against the others. */
 const MAX_PARTS = 8;
 /** Choices of more ways together are not held against each other. */
-const MAX_COMPARED = 32;
+const MAX_COMPARED = 64;
 /** `x{100}` needs no more than this many x in a row. */
 const MAX_REPEATED = 16;
 

@@ -88,3 +88,46 @@ export async function listRepositories(
     order by repositories.id limit ${limit}`.execute(db);
   return rows.map(toView);
 }
+
+/** A repository of the overview, and the run that tells of it: the one that runs or waits, else the last. */
+export interface OverviewRow {
+  repository: RepositoryView;
+  run_id: string | null;
+}
+
+export interface Overview {
+  /** What needs a look first, then what runs, what waits, and the others by name. */
+  rows: OverviewRow[];
+  repositories: number;
+  failed: number;
+  running: number;
+  queued: number;
+}
+
+/** The visible repositories as a person wants to see them, at most so many of them, and how many there are of each. */
+export async function readOverview(db: Kysely<Tables>, viewer: Viewer, limit: number): Promise<Overview> {
+  type Counted = Row & { run_id: string | null } & Omit<Overview, "rows" | "repositories"> & { all: number };
+  const { rows } = await sql<Counted>`
+    select ${COLUMNS}, newest.id as run_id, count(*) over ()::int as all,
+      (count(*) filter (where newest.state = 'failed') over ())::int as failed,
+      (count(*) filter (where newest.state = 'running') over ())::int as running,
+      (count(*) filter (where newest.state = 'queued') over ())::int as queued
+    from repositories
+    left join lateral (
+      select id, state from runs where repository_id = repositories.id order by id desc limit 1
+    ) newest on true
+    where ${visibleTo(viewer)}
+    order by array_position('{failed,running,queued}', newest.state), lower(repositories.owner), lower(repositories.name)
+    limit ${limit}`.execute(db);
+  const [first] = rows;
+  return {
+    rows: rows.map(({ run_id, all: _, failed: __, running: ___, queued: ____, ...row }) => ({
+      repository: toView(row),
+      run_id,
+    })),
+    repositories: first?.all ?? 0,
+    failed: first?.failed ?? 0,
+    running: first?.running ?? 0,
+    queued: first?.queued ?? 0,
+  };
+}

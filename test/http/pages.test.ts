@@ -257,9 +257,53 @@ describe("the home page", () => {
     const many = await readPage(server, "/");
 
     expect(wordsOf(none)).toContain("None yet. Install the GitHub App");
-    expect(many).toContain('href="/repositories/200"');
-    expect(many).not.toContain('href="/repositories/201"');
-    expect(many).toContain('<a href="/api/v1/repositories">the whole list</a>');
+    expect(many.match(/href="\/repositories\/\d+"/g)).toHaveLength(200);
+    expect(many).not.toContain('href="/repositories/99"'); // the last by name
+    expect(wordsOf(many)).toContain("201 repositories");
+    expect(wordsOf(many)).toContain("1 more repository: see the whole list");
+  });
+
+  test("shows what failed first and why, then what runs, what waits, and the others", async () => {
+    const server = await setUp();
+    for (const id of ["101", "102", "103"]) await seedRepository(database.db, { id });
+    await seedRun(database.db, {
+      repository_id: "101",
+      state: "failed",
+      reason: "It broke.",
+      reason_code: "x",
+    });
+    const progress = JSON.stringify({ files_done: 412, files_total: 1_208 });
+    await seedRun(database.db, { repository_id: "102", state: "running", stage: "reading files", progress });
+    await seedRun(database.db, { repository_id: "103", state: "queued" });
+    await seedRun(database.db, { state: "failed", reason: "Long ago.", reason_code: "x" });
+    await seedRun(database.db, { state: "succeeded" });
+
+    const words = wordsOf(await readPage(server, "/"));
+
+    expect(words).toContain("4 repositories · 1 failed · 1 being indexed · 1 waiting");
+    const [failed, running, queued, good] = ["101", "102", "103", "100"].map((id) =>
+      words.indexOf(`repository-${id}`),
+    );
+    expect([failed, running, queued, good]).toEqual(
+      [failed, running, queued, good].toSorted((a, b) => (a ?? 0) - (b ?? 0)),
+    );
+    expect(words).toContain("repository-101 failed It broke. not yet");
+    expect(words).toContain("repository-102 running reading files: 412 of 1,208 files not yet");
+    expect(words).toContain("repository-103 queued number 1 in line not yet");
+    expect(words).not.toContain("Long ago.");
+  });
+
+  test("counts and shows a viewer what it may see, and no more", async () => {
+    const find = () => ({ repositories: ["101"] });
+    await seedRepository(database.db);
+    await seedRepository(database.db, { id: "101" });
+    await seedRun(database.db, { state: "failed", reason: "It broke.", reason_code: "x" });
+    const server = await serve(database, { access: { kind: "viewers", find } });
+
+    const words = wordsOf(await readPage(server, "/"));
+
+    expect(words).toContain("1 repository");
+    expect(words).not.toMatch(/failed|repository-100/);
   });
 });
 

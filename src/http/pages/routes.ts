@@ -3,9 +3,9 @@ import path from "node:path";
 import { z } from "@hono/zod-openapi";
 import { type Context, Hono } from "hono";
 import type { Connection } from "../../database/connect.ts";
-import { listRepositories, readRepository } from "../../installations/read.ts";
+import { readOverview, readRepository } from "../../installations/read.ts";
 import { listEvents } from "../../runs/events.ts";
-import { listRuns, readRun } from "../../runs/read.ts";
+import { listRuns, listRunsById, readRun } from "../../runs/read.ts";
 import { listFiles, readFile } from "../../scan/read.ts";
 import { settingsJsonSchema } from "../../scan/settings.ts";
 import { BadCursor } from "../../search/cursor.ts";
@@ -47,15 +47,14 @@ export function createPageRoutes({ db }: Connection, access: SearchAccess): Hono
   const routes = new Hono();
 
   routes.get("/", async (c) => {
-    const limit = REPOSITORIES_SHOWN + 1;
-    const repositories = await listRepositories(db, c.var.viewer, {
-      q: null,
-      state: null,
-      after: null,
-      limit,
-    });
-    const shown = repositories.slice(0, REPOSITORIES_SHOWN);
-    return c.html(homePage(shown, { more: repositories.length > shown.length }));
+    const { viewer } = c.var;
+    const overview = await readOverview(db, viewer, REPOSITORIES_SHOWN);
+    const runs = await listRunsById(
+      db,
+      viewer,
+      overview.rows.flatMap(({ run_id }) => run_id ?? []),
+    );
+    return c.html(homePage(overview, runs));
   });
 
   routes.get("/repositories/:id", async (c) => {

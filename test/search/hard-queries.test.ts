@@ -163,13 +163,13 @@ test("what was looked at without a match is not looked at again", async () => {
   ).join("");
   const s = await setUp(
     many(
-      64,
+      32,
       (i) => `src/f${i}.ts`,
       (i) => text + i,
     ),
   );
   const q = ["Q", "W", "Z", "Y"].map((c) => `/[a-z]+ [0-9]+${c}/`).join(" OR ");
-  const { incomplete, next_cursor } = await s.ask(q, { timeBoxMs: 2_000 });
+  const { incomplete, next_cursor } = await s.ask(q, { timeBoxMs: 1_000 });
   expect([incomplete?.reason, next_cursor !== null]).toEqual(["time_box", true]);
 });
 

@@ -165,13 +165,12 @@ export async function endLongLeases({ db }: Pick<Database, "db">): Promise<void>
   await db.updateTable("check_reports").set(ended).where("lease_until", "is not", null).execute();
 }
 
-/** Whether no delivery, run, report or reply is left to be worked on. */
+/** Whether no delivery, run, report or reply is left to be worked on: in one snapshot, since one becomes the other. */
 export async function isStill({ db }: Pick<Database, "db">): Promise<boolean> {
-  const [deliveries, runs, reports, replies] = await Promise.all([
-    db.selectFrom("deliveries").select("guid").where("state", "=", "pending").execute(),
-    db.selectFrom("runs").select("id").where("state", "in", ["queued", "running"]).execute(),
-    db.selectFrom("check_reports").select("run_id").where("state", "=", "open").execute(),
-    db.selectFrom("run_requests").select("id").where("reply_state", "=", "open").execute(),
-  ]);
-  return deliveries.length + runs.length + reports.length + replies.length === 0;
+  const { rows } = await sql<{ still: boolean }>`
+    select not exists (select from deliveries where state = 'pending')
+      and not exists (select from runs where state in ('queued', 'running'))
+      and not exists (select from check_reports where state = 'open')
+      and not exists (select from run_requests where reply_state = 'open') as still`.execute(db);
+  return rows[0]?.still ?? false;
 }

@@ -6,6 +6,7 @@ export class RunChanges {
   readonly #listener: Listener;
   readonly #waiting = new Set<{ runId: string; wake: () => void }>();
   readonly #watching = new Set<(runId: string | null) => void>();
+  readonly #listening = Promise.withResolvers<void>();
   #closed = false;
 
   constructor(connection: Connection) {
@@ -15,8 +16,16 @@ export class RunChanges {
         this.#wake((reader) => reader.runId === runId);
         for (const watcher of this.#watching) watcher(runId);
       },
-      () => this.#wakeAll(),
+      () => {
+        this.#listening.resolve();
+        this.#wakeAll();
+      },
     );
+  }
+
+  /** Resolves once changes are heard of. */
+  get listening(): Promise<void> {
+    return this.#listening.promise;
   }
 
   get closed(): boolean {

@@ -27,6 +27,8 @@ export interface HttpServer {
   get<T>(path: string): Promise<T>;
   /** Follows next_cursor to the end, `limit` rows at a time. */
   readPages<Row>(path: string, limit: number): Promise<Row[]>;
+  /** Resolves once it hears of changes: streams that begin afterwards miss nothing and begin once. */
+  listening: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -59,6 +61,7 @@ export async function serve(
 
   const server: HttpServer = {
     url: running.url,
+    listening: changes.listening,
     close,
     ask: (path, init) => api(running, path, init),
     async get<T>(path: string) {

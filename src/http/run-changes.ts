@@ -1,4 +1,5 @@
 import type { Connection, Listener } from "../database/connect.ts";
+import { eventOrTimeout } from "../database/lease-loop.ts";
 import { CHANGED_CHANNEL } from "../runs/events.ts";
 
 /** Tells any number of readers that a run has changed, from one LISTEN connection. */
@@ -37,10 +38,8 @@ export class RunChanges {
     if (this.#closed) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const reader = { runId, wake: resolve };
-    const timer = setTimeout(resolve, ms);
     this.#waiting.add(reader);
-    await promise;
-    clearTimeout(timer);
+    await eventOrTimeout(promise, ms);
     this.#waiting.delete(reader);
   }
 

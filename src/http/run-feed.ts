@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import type { Logger } from "pino";
+import { eventOrTimeout } from "../database/lease-loop.ts";
 import type { Tables } from "../database/schema.ts";
 import type { Viewer } from "../database/viewer.ts";
 import { listRunsById, type RunView } from "../runs/read.ts";
@@ -107,9 +108,7 @@ export class RunFeed {
   async #wait(reader: Reader, ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     reader.wake = resolve;
-    const timer = setTimeout(resolve, ms);
-    await promise;
-    clearTimeout(timer);
+    await eventOrTimeout(promise, ms);
     reader.wake = () => {};
   }
 

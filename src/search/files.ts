@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { FileState, Tables } from "../database/schema.ts";
 import { type Viewer, visibleTo } from "../database/viewer.ts";
+import { textOfUnit } from "../grams/unit.ts";
 import { type PathPattern, pathWithText } from "./path-pattern.ts";
 import type { Query } from "./query.ts";
 import { runPrepared, type Snapshot } from "./statement.ts";
@@ -248,6 +249,29 @@ export async function readChunks(
     join chunks using (repository_id, id)`;
   for (const row of await runPrepared(snapshot, statement)) chunks[row.at] = row;
   return chunks;
+}
+
+/** A unit, by the numbers of its chunks. */
+export interface UnitPlace {
+  repository_id: string;
+  chunks: number[];
+}
+
+/** The texts of units in the order of their places; null where one is not whole any more. */
+export async function readUnitTexts(
+  snapshot: Snapshot,
+  units: UnitPlace[],
+): Promise<(Pick<SearchedChunk, "start_line" | "text"> | null)[]> {
+  const places = units.flatMap(({ repository_id, chunks }) => chunks.map((id) => ({ repository_id, id })));
+  const read = await readChunks(snapshot, places);
+  let at = 0;
+  return units.map(({ chunks }) => {
+    const pieces = read.slice(at, at + chunks.length).filter((chunk) => chunk !== undefined);
+    at += chunks.length;
+    const [piece] = pieces;
+    if (!piece || pieces.length < chunks.length) return null;
+    return { start_line: piece.start_line, text: textOfUnit(pieces) };
+  });
 }
 
 /** Visible repositories whose index cannot be searched whole yet, at most so many of their ids. */

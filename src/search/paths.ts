@@ -1,5 +1,5 @@
 import type { Viewer } from "../database/viewer.ts";
-import { pathLine, pathOfLine, textOfUnit } from "../grams/unit.ts";
+import { pathLine, pathOfLine } from "../grams/unit.ts";
 import {
   chooseKeys,
   type KeyNeed,
@@ -9,7 +9,14 @@ import {
   unitsFor,
   withFewKeys,
 } from "./candidates.ts";
-import { conditionsOf, matchPaths, readChunks, readFilesAt, type SearchedFile } from "./files.ts";
+import {
+  conditionsOf,
+  matchPaths,
+  readFilesAt,
+  readUnitTexts,
+  type SearchedFile,
+  type UnitPlace,
+} from "./files.ts";
 import { type CompiledPattern, compilePattern } from "./match.ts";
 import type { PathPattern } from "./path-pattern.ts";
 import { needOf } from "./pattern.ts";
@@ -142,28 +149,20 @@ function pathsOfLine(line: string): string[] {
   return path === line ? [line] : [line, path];
 }
 
-/** A unit's text: a path that is longer than a chunk is a unit of many. */
+/** The texts of units of paths: a path that is longer than a chunk is a unit of many. */
 async function readPathTexts(
   snapshot: Snapshot,
-  units: PathUnit[],
+  units: UnitPlace[],
 ): Promise<{ repository_id: string; text: string }[]> {
-  const places = units.flatMap(({ repository_id, chunks }) => chunks.map((id) => ({ repository_id, id })));
-  const read = await readChunks(snapshot, places);
-  let at = 0;
-  return units.map(({ repository_id, chunks }) => {
-    const pieces = read.slice(at, at + chunks.length).filter((chunk) => chunk !== undefined);
-    at += chunks.length;
-    return { repository_id, text: textOfUnit(pieces) };
+  const texts = await readUnitTexts(snapshot, units);
+  return units.flatMap(({ repository_id }, i) => {
+    const text = texts[i]?.text;
+    return text === undefined ? [] : [{ repository_id, text }];
   });
 }
 
-interface PathUnit {
-  repository_id: string;
-  chunks: number[];
-}
-
-function pathUnits({ segments, allowed }: PathSearch, unitsOf: (segment: Segment) => Units): PathUnit[] {
-  const units: PathUnit[] = [];
+function pathUnits({ segments, allowed }: PathSearch, unitsOf: (segment: Segment) => Units): UnitPlace[] {
+  const units: UnitPlace[] = [];
   for (const segment of segments) {
     for (const unit of unitsOf(segment) ?? numbersBelow(segment.units)) {
       const blob = segment.unitBlob[unit] as number;

@@ -94,14 +94,20 @@ export async function readCandidates(
     );
   const units = unitsFrom(chosen, postings);
   const hasUnread = leaves.some((_, i) => isUnread(i));
+  const readTier = async (tier: Tier): Promise<UnitsBySegment> => {
+    if (tier !== "anywhere") return unitsFrom(tiers[tier], postings);
+    if (!hasUnread) return units;
+    return unitsFrom(tiers.anywhere, await readPostings(snapshot, tiers.anywhere, { segments, isAll }));
+  };
+  const known = new Map<Tier, Promise<UnitsBySegment>>();
   return {
     segments,
     units,
     hasUnread,
-    async unitsOf(tier) {
-      if (tier !== "anywhere") return unitsFrom(tiers[tier], postings);
-      if (!hasUnread) return units;
-      return unitsFrom(tiers.anywhere, await readPostings(snapshot, tiers.anywhere, { segments, isAll }));
+    unitsOf(tier) {
+      const read = known.get(tier) ?? readTier(tier);
+      known.set(tier, read);
+      return read;
     },
   };
 }

@@ -13,7 +13,7 @@ import {
   readVisible,
   type SearchedFile,
 } from "./files.ts";
-import { compilePattern } from "./match.ts";
+import { type CompiledPattern, compilePattern } from "./match.ts";
 import { Matcher, TimedOut } from "./matcher.ts";
 import { findPathHits, findPathsWithin, type PathHits } from "./paths.ts";
 import {
@@ -478,6 +478,9 @@ async function fillWithoutText(
 ): Promise<boolean> {
   const { trx, viewer, query } = context;
   if (!mayBeWithoutText(context, options.broad)) return false;
+  const patterns = context.leaves
+    .filter(({ query: of, isShown }) => isShown && of.scope === "anywhere")
+    .map(({ pattern }) => compilePattern(pattern));
   for (let { after } = options; ; ) {
     checkTime(context);
     const names = { query, withoutText: true, after, limit: NAMES_AT_ONCE };
@@ -486,7 +489,7 @@ async function fillWithoutText(
       if (!options.named.has(nameOf(file))) {
         if (page.files.length === context.options.limit) return true;
         page.files.push(
-          toFound(file, { path_ranges: rangesInPath(context, file), lines: [], more_lines: 0 }),
+          toFound(file, { path_ranges: rangesInPath(patterns, file), lines: [], more_lines: 0 }),
         );
         options.progress.matched += 1;
       }
@@ -508,12 +511,9 @@ function mayBeWithoutText({ query, leaves }: Searching, broad: ReadonlySet<Leaf>
   );
 }
 
-function rangesInPath({ leaves }: Searching, { path }: SearchedFile): [number, number][] {
+function rangesInPath(patterns: CompiledPattern[], { path }: SearchedFile): [number, number][] {
   const line = pathLine(path);
-  const ranges = leaves
-    .filter(({ query, isShown }) => isShown && query.scope === "anywhere")
-    .flatMap(({ pattern }) => compilePattern(pattern).matchLines(line, 1)[0]?.ranges ?? []);
-  return mergeRanges(ranges);
+  return mergeRanges(patterns.flatMap((pattern) => pattern.matchLines(line, 1)[0]?.ranges ?? []));
 }
 
 function lastKey(group: Candidate[]): string | null {

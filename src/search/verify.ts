@@ -1,6 +1,6 @@
-import { pathLine, textOfUnit } from "../grams/unit.ts";
+import { pathLine } from "../grams/unit.ts";
 import type { Units } from "./candidates.ts";
-import { conditionsOf, readChunks, type SearchedFile } from "./files.ts";
+import { conditionsOf, readUnitTexts, type SearchedFile } from "./files.ts";
 import { type CompiledPattern, compilePattern } from "./match.ts";
 import type { Matcher } from "./matcher.ts";
 import type { Leaf } from "./plan.ts";
@@ -152,20 +152,16 @@ async function readUnits(
   const wanted = blobs.map((blob) => ({ blob, numbers: unitNumbers(blob, units) }));
   const places = wanted.flatMap(({ blob, numbers }) => {
     const repository_id = repositoryOf(blob);
-    return numbers.flatMap((unit) => chunksOf(blob.segment, unit).map((id) => ({ repository_id, id })));
+    return numbers.map((unit) => ({ repository_id, chunks: chunksOf(blob.segment, unit) }));
   });
-  const chunks = await readChunks(snapshot, places);
-  let at = 0;
+  const read = (await readUnitTexts(snapshot, places)).values();
   return new Map(
     wanted.map(({ blob, numbers }) => {
       const texts = numbers.flatMap((number) => {
-        const count = blob.segment.unitChunks[number] as number;
-        const pieces = chunks.slice(at, at + count).filter((chunk) => chunk !== undefined);
-        at += count;
-        const [piece] = pieces;
-        if (!piece || pieces.length < count) return []; // deleted since
+        const unit = read.next().value;
         const first = blob.segment.unitFirst[number] as number;
-        return [{ first, end: first + count, start_line: piece.start_line, text: textOfUnit(pieces) }];
+        const end = first + (blob.segment.unitChunks[number] as number);
+        return unit ? [{ first, end, ...unit }] : [];
       });
       return [keyOf(blob), texts];
     }),

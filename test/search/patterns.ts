@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { foldText } from "../../src/search/fold.ts";
 import type { Need, Pattern } from "../../src/search/pattern.ts";
+import { parseRegex, RegexFault } from "../../src/search/regex.ts";
 
 /** Few letters, so that patterns and lines meet; with those whose case is a trap. */
 const LETTERS = ["a", "b", "A", "k", "K", "\u212a", "s", "ſ", "é", "É", "_", "0", " ", "-", "汉", "😀"];
@@ -56,7 +57,16 @@ function sourcesOf(letters: string[], classes: string[], atoms: string[]): fc.Ar
   })).branches;
 }
 
-const sources = sourcesOf(LETTERS, CLASSES, ATOMS);
+/** Only a few properties of characters are of our dialect; whatever else it refuses is a fault of what drew it. */
+const sources = sourcesOf(LETTERS, CLASSES, ATOMS).filter((source) => {
+  try {
+    parseRegex(source);
+    return true;
+  } catch (error) {
+    if (error instanceof RegexFault && error.message.includes("properties of characters")) return false;
+    throw error;
+  }
+});
 
 /** Patterns of two letters, which match often. */
 export const densePatterns: fc.Arbitrary<Pattern> = fc.record({

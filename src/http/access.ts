@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import { isLoopback } from "../config.ts";
 import { OPERATOR, type Viewer } from "../database/viewer.ts";
-import { Problem } from "./problem.ts";
+import { notFound, Problem } from "./problem.ts";
 
 export type AccessOptions =
   | { kind: "open" }
@@ -10,36 +10,69 @@ export type AccessOptions =
   /** Each bearer token is of somebody who may see some repositories. */
   | { kind: "viewers"; find: (token: string) => Viewer | null };
 
+/** Who asks, and what follows from that. */
+export interface Caller {
+  viewer: Viewer;
+  /** As it is shown in runs. */
+  actor: string;
+  /** Who has signed in at GitHub; null for the operator's token and for open access. */
+  user: { id: string; login: string } | null;
+  /** Sees deliveries, metrics and everybody's settings. */
+  isOperator: boolean;
+  /** Whether it may start and cancel scans of a repository that it sees. */
+  mayWrite(repositoryId: string): boolean;
+}
+
 declare module "hono" {
   interface ContextVariableMap {
+    caller: Caller;
+    /** The caller's. */
     viewer: Viewer;
-    /** Who acts, as it is shown in runs. */
-    actor: string;
   }
 }
+
+const THE_OPERATOR: Caller = {
+  viewer: OPERATOR,
+  actor: "operator",
+  user: null,
+  isOperator: true,
+  mayWrite: () => true,
+};
 
 /** What only a proxy adds. */
 const FORWARDED = /^(forwarded|x-forwarded-.+|x-real-ip)$/;
 
-/** Lets a request through as a viewer, or ends it. Browsers sign in with the token as Basic password, to read only. */
+/** Lets a request through as a caller, or ends it. Browsers sign in with the token as Basic password, to read only. */
 export function requireAccess(access: AccessOptions): MiddlewareHandler {
   return async (c, next) => {
-    c.set("viewer", requireViewer(c, access));
-    c.set("actor", "operator");
+    const caller = requireCaller(c, access);
+    c.set("caller", caller);
+    c.set("viewer", caller.viewer);
     await next();
   };
 }
 
+/** Throws a Problem where the caller may not start or cancel scans of a repository that it sees. */
+export function requireWrite(c: Context, repositoryId: string): void {
+  if (c.var.caller.mayWrite(repositoryId)) return;
+  throw new Problem(403, "Forbidden", { detail: "That needs write access to the repository on GitHub." });
+}
+
+/** Throws the Problem of an unknown address where the caller is no operator. */
+export function requireOperator(c: Context): void {
+  if (!c.var.caller.isOperator) throw notFound("address");
+}
+
 /** Whom a request is answered as; throws a Problem where it is not answered. */
-function requireViewer(c: Context, access: AccessOptions): Viewer {
+function requireCaller(c: Context, access: AccessOptions): Caller {
   if (access.kind === "viewers") {
     const viewer = access.find(/^bearer (.+)$/i.exec(c.req.header("authorization") ?? "")?.[1] ?? "");
-    if (viewer) return viewer;
+    if (viewer) return { ...THE_OPERATOR, viewer, isOperator: viewer.repositories === "all" };
     throw new Problem(401, "Unauthorized", { detail: "Send your token as `Authorization: Bearer …`." });
   }
   if (access.kind === "open") refuseForeign(c, OPEN_IS_LOCAL);
   else requireToken(c, access.token);
-  return OPERATOR;
+  return THE_OPERATOR;
 }
 
 const OPEN_IS_LOCAL =

@@ -8,7 +8,7 @@ import { sql } from "kysely";
 import type { Logger } from "pino";
 import type { Connection } from "../database/connect.ts";
 import { isMigrated } from "../database/migrate.ts";
-import { type AccessOptions, requireAccess } from "./access.ts";
+import { type AccessOptions, requireAccess, requireOperator } from "./access.ts";
 import { createDescription } from "./api/description.ts";
 import { createEventRoutes } from "./api/events.ts";
 import { createRepositoryRoutes } from "./api/repositories.ts";
@@ -66,7 +66,7 @@ export function createHttpApp({
   app.route("/api/v1/search", createSearchRoutes(search));
   app.route("/api/v1/runs", createRunRoutes(connection, changes));
   app.get("/metrics", async (c) => {
-    if (c.var.viewer.repositories !== "all") throw notFound("address");
+    requireOperator(c);
     return c.body(await metrics.read(), 200, { "content-type": metrics.contentType });
   });
   app.route("/", createPageRoutes(connection, search));

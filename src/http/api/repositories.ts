@@ -5,6 +5,7 @@ import { listRepositories, REPOSITORY_STATES, readRepository } from "../../insta
 import { listActiveRuns, listRuns, type RunStatus, readRun, readStatus } from "../../runs/read.ts";
 import { requestRescan } from "../../runs/rescan.ts";
 import { type FilePosition, type LineRange, listFiles, readFile } from "../../scan/read.ts";
+import { requireWrite } from "../access.ts";
 import { badRequest, notFound, Problem } from "../problem.ts";
 import { createFeedStream, type Live } from "./feed-stream.ts";
 import {
@@ -211,9 +212,10 @@ export function createRepositoryRoutes(connection: Connection, live: Live): Open
     const { repositories } = c.var.viewer;
     const asked = c.req.valid("param").id;
     const id = repositories === "all" ? asked : (await requireRepository(c, asked)).id;
+    requireWrite(c, id);
     const mode = readMode(await c.req.text());
     const rescan = await transaction(connection, ({ trx }) =>
-      requestRescan(trx, { repository_id: id, mode, requested_by: c.var.actor }),
+      requestRescan(trx, { repository_id: id, mode, requested_by: c.var.caller.actor }),
     );
     if (rescan.kind === "refused" && rescan.why === "unknown_repository") throw notFound("repository");
     if (rescan.kind === "refused") throw new Problem(422, "Cannot scan", { detail: rescan.message });

@@ -4,6 +4,7 @@ import { type Connection, transaction } from "../../database/connect.ts";
 import { listEvents } from "../../runs/events.ts";
 import { cancelRun } from "../../runs/queue.ts";
 import { readRun } from "../../runs/read.ts";
+import { requireWrite } from "../access.ts";
 import { notFound, Problem } from "../problem.ts";
 import type { RunChanges } from "../run-changes.ts";
 import { cursor, idParameters, limit, page } from "./parameters.ts";
@@ -81,8 +82,9 @@ export function createRunRoutes(connection: Connection, changes: RunChanges): Op
   });
 
   routes.openapi(CANCEL, async (c) => {
-    const { id } = await requireRun(c, c.req.valid("param").id);
-    const state = await transaction(connection, ({ trx }) => cancelRun(trx, id, c.var.actor));
+    const { id, repository_id } = await requireRun(c, c.req.valid("param").id);
+    requireWrite(c, repository_id);
+    const state = await transaction(connection, ({ trx }) => cancelRun(trx, id, c.var.caller.actor));
     const run = await requireRun(c, id);
     if (state === null) {
       throw new Problem(422, "Cannot cancel", { detail: `The run has ended already: it is ${run.state}.` });

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { credentialsFile, readStoredCredentials } from "./credentials.ts";
 
-export type Access = "token" | "open";
+export type Access = "github" | "token" | "open";
 
 /** Everything the environment decides, read once. */
 export interface Config {
@@ -11,6 +11,8 @@ export interface Config {
   readonly privateKey: string;
   /** The current secret first, then the previous one while it is being rotated. */
   readonly webhookSecrets: readonly string[];
+  /** What people sign in through; null: nobody does. */
+  readonly client: { readonly id: string; readonly secret: string } | null;
   /** REST root of GitHub Enterprise Server, or null for github.com. */
   readonly githubUrl: string | null;
   readonly host: string;
@@ -21,6 +23,8 @@ export interface Config {
   readonly dataDir: string;
   readonly access: Access;
   readonly apiToken: string | null;
+  /** Logins of those who see deliveries and everybody's settings, in small letters. */
+  readonly operators: readonly string[];
   readonly logLevel: string;
   readonly runSlots: number;
   readonly leaseSeconds: number;
@@ -40,10 +44,10 @@ export interface Config {
 }
 
 /** The part of it that tells who we are at GitHub. */
-type Credentials = Pick<Config, "appId" | "privateKey" | "webhookSecrets">;
+type Credentials = Pick<Config, "appId" | "privateKey" | "webhookSecrets" | "client">;
 
 /** What is known before there is an App. */
-export type SetupConfig = Readonly<Omit<Config, keyof Credentials>>;
+export type SetupConfig = Readonly<Omit<Config, keyof Credentials | "access">>;
 
 /** The environment is not enough to start. `message` names every fault at once, and what to do. */
 export class ConfigError extends Error {
@@ -84,8 +88,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       `${file} is left alone, since the environment sets some of the credentials: set all or none of them.`,
     );
   const publicUrl = settings.publicUrl ?? readPublicUrl({ ...stored }, faults);
+  const access = readAccess(env, { ...settings, publicUrl, client: credentials?.client ?? null, faults });
   if (!credentials || faults.length > 0) throw new ConfigError(faults);
-  return Object.freeze({ ...settings, ...credentials, publicUrl });
+  return Object.freeze({ ...settings, ...credentials, publicUrl, access });
 }
 
 /** Where a Repodex that is set up like this keeps its database. Throws a ConfigError. */
@@ -124,6 +129,7 @@ function readCredentials(env: NodeJS.ProcessEnv, faults: string[]): Credentials 
     appId: readAppId(env, faults),
     privateKey: readPrivateKey(env, faults),
     webhookSecrets: readWebhookSecrets(env, faults),
+    client: readClient(env, faults),
   };
 }
 
@@ -136,8 +142,8 @@ function readSettings(env: NodeJS.ProcessEnv, faults: string[]): SetupConfig {
     publicUrl: readPublicUrl(env, faults),
     databaseUrl: readDatabaseUrl(env, faults),
     dataDir: path.resolve(env.DATA_DIR || ".repodex"),
-    access: readAccess(env, { host, faults }),
     apiToken: readApiToken(env, faults),
+    operators: readOperators(env, faults),
     logLevel: readLogLevel(env, faults),
     runSlots: readNumber(env, "RUN_SLOTS", { fallback: 4, min: 1, max: 64, faults }),
     leaseSeconds: readNumber(env, "LEASE_SECONDS", { fallback: 15, min: 2, max: 600, faults }),
@@ -243,16 +249,62 @@ function readDatabaseUrl(env: NodeJS.ProcessEnv, faults: string[]): string | nul
   return text;
 }
 
-function readAccess(env: NodeJS.ProcessEnv, { host, faults }: { host: string; faults: string[] }): Access {
-  const access = env.ACCESS || "token";
+function readClient(env: NodeJS.ProcessEnv, faults: string[]): Config["client"] {
+  const { GITHUB_CLIENT_ID: id, GITHUB_CLIENT_SECRET: secret } = env;
+  if (id && secret) return { id, secret };
+  if (id || secret) {
+    faults.push(
+      "GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET belong together: both are on the App's settings page.",
+    );
+  }
+  return null;
+}
+
+interface AccessFacts {
+  host: string;
+  publicUrl: string | null;
+  client: Config["client"];
+  faults: string[];
+}
+
+/** People sign in at GitHub where that can be done safely, unless the environment says otherwise. */
+function readAccess(env: NodeJS.ProcessEnv, facts: AccessFacts): Access {
+  const { host, client, faults } = facts;
+  const access = env.ACCESS || (client && findSignInFault(facts) === null ? "github" : "token");
   if (access === "open" && !isLoopback(host)) {
     faults.push(`ACCESS=open shows everything to everyone, so it needs a loopback HOST, not ${host}.`);
   }
-  if (access !== "token" && access !== "open") {
-    faults.push(`ACCESS must be "token" or "open", not "${access}".`);
+  if (access === "github") {
+    const fault = client
+      ? findSignInFault(facts)
+      : "GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET, which are on the App's settings page";
+    if (fault !== null) faults.push(`ACCESS=github needs ${fault}.`);
+  }
+  if (access !== "github" && access !== "token" && access !== "open") {
+    faults.push(`ACCESS must be "github", "token" or "open", not "${access}".`);
     return "token";
   }
   return access;
+}
+
+/** What signing in needs of the address: browsers come back to it, with what nobody on the way may read. */
+function findSignInFault({ host, publicUrl }: AccessFacts): string | null {
+  if (publicUrl === null) return isLoopback(host) ? null : "PUBLIC_URL: GitHub sends people back to it";
+  const { protocol, hostname } = new URL(publicUrl);
+  const isSafe = protocol === "https:" || isLoopback(hostname.replace(/^\[|\]$/g, ""));
+  return isSafe
+    ? null
+    : `an https PUBLIC_URL, not ${publicUrl}: what signs people in must not be read on the way`;
+}
+
+function readOperators(env: NodeJS.ProcessEnv, faults: string[]): string[] {
+  const logins = (env.OPERATORS ?? "").split(",").map((login) => login.trim().toLowerCase());
+  const named = logins.filter((login) => login !== "");
+  const odd = named.find((login) => !/^[a-z\d][a-z\d_-]*$/.test(login));
+  if (odd !== undefined) {
+    faults.push(`OPERATORS must be logins of GitHub with commas between them; "${odd}" is none.`);
+  }
+  return named;
 }
 
 function readApiToken(env: NodeJS.ProcessEnv, faults: string[]): string | null {

@@ -1,6 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { availableParallelism, hostname } from "node:os";
 import type { Logger } from "pino";
+import { Accounts } from "./access/accounts.ts";
+import { createSeal } from "./access/seal.ts";
+import { deleteOldSessions } from "./access/sessions.ts";
+import { deleteOldTokens } from "./access/tokens.ts";
+import { deleteIdleUsers } from "./access/users.ts";
 import { type Config, loadApiToken, webUrlOf } from "./config.ts";
 import { type Connection, connect, transaction } from "./database/connect.ts";
 import { startEmbedded } from "./database/embedded.ts";
@@ -14,6 +19,7 @@ import { createDeliveryHandler } from "./github/app.ts";
 import { createCheckRunReporter } from "./github/check-run.ts";
 import { createGitHub, type GitHub } from "./github/client.ts";
 import { createDirectory } from "./github/directory.ts";
+import { createIdentity } from "./github/identity.ts";
 import { createReplier } from "./github/rescan-reply.ts";
 import { createWebhookRoute } from "./github/webhook-route.ts";
 import { CompactionLoop } from "./grams/compaction.ts";
@@ -187,6 +193,9 @@ function createHousekeeping(
     runs: () => deleteOldRuns(db, retentionDays),
     refusals: () => deleteOldRefusals(db, retentionDays),
     redeliveries: () => deleteOldRedeliveries(db),
+    sessions: () => deleteOldSessions(db),
+    tokens: () => deleteOldTokens(db),
+    users: () => deleteIdleUsers(db),
     removed: () => purgeRemoved(connection, purgeAfterDays),
   };
   return new Housekeeping({ cleaners, log });
@@ -202,7 +211,7 @@ interface ListenParts {
 
 async function listen(config: Config, { engine, ...parts }: ListenParts): Promise<RunningServer> {
   const { connection, metrics, log } = parts;
-  const access = chooseAccess(config);
+  const access = chooseAccess(config, { connection, log });
   const search = { engine, githubWebUrl: webUrlOf(config.githubUrl) };
   return await startServer({
     webhooks: createWebhookRoute({
@@ -217,8 +226,18 @@ async function listen(config: Config, { engine, ...parts }: ListenParts): Promis
   });
 }
 
-function chooseAccess(config: Config): AccessOptions {
+function chooseAccess(
+  config: Config,
+  { connection, log }: { connection: Connection; log: Logger },
+): AccessOptions {
   if (config.access === "open") return { kind: "open" };
+  if (config.access === "github" && config.client) {
+    const { client, githubUrl, apiToken, publicUrl } = config;
+    const seal = createSeal(client.secret);
+    const identity = createIdentity({ clientId: client.id, clientSecret: client.secret, githubUrl });
+    const accounts = new Accounts({ connection, identity, seal, log });
+    return { kind: "github", accounts, seal, operators: new Set(config.operators), apiToken, publicUrl };
+  }
   if (config.apiToken) return { kind: "token", token: config.apiToken };
   const { token, created } = loadApiToken(config.dataDir);
   // To the terminal, not the log: it is shown this once.

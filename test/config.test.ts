@@ -57,6 +57,46 @@ describe("readConfig", () => {
     });
   });
 
+  describe("lets people sign in at GitHub", () => {
+    const client = { GITHUB_CLIENT_ID: "Iv23li", GITHUB_CLIENT_SECRET: "secret" };
+
+    test.each([
+      ["on this machine itself", {}, "github"],
+      ["under https", { HOST: "0.0.0.0", PUBLIC_URL: "https://repodex.example.com" }, "github"],
+      ["under http on this machine", { PUBLIC_URL: "http://[::1]:3000" }, "github"],
+      ["not under http elsewhere", { PUBLIC_URL: "http://repodex.example.com" }, "token"],
+      ["not where nobody knows the address", { HOST: "0.0.0.0" }, "token"],
+      ["not where ACCESS says otherwise", { ACCESS: "token" }, "token"],
+    ])("when there is a client: %s", (_where, env, access) => {
+      expect(readConfig({ ...enough, ...client, ...env })).toMatchObject({
+        access,
+        client: { id: "Iv23li", secret: "secret" },
+      });
+    });
+
+    test.each<[string, Record<string, string>, RegExp]>([
+      ["no client", { ACCESS: "github" }, /ACCESS=github needs GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET/],
+      ["half a client", { GITHUB_CLIENT_ID: "Iv23li" }, /belong together/],
+      ["no address", { ...client, ACCESS: "github", HOST: "0.0.0.0" }, /needs PUBLIC_URL/],
+      [
+        "an open one",
+        { ...client, ACCESS: "github", PUBLIC_URL: "http://a.example" },
+        /an https PUBLIC_URL, not http:/,
+      ],
+    ])("and is refused with a sentence where there is %s", (_what, env, sentence) => {
+      expect(faultsOf({ ...enough, ...env }).join()).toMatch(sentence);
+    });
+
+    test("with operators by login, in any case", () => {
+      expect(readConfig({ ...enough, OPERATORS: "Octocat, hubot,,octo_corp " }).operators).toEqual([
+        "octocat",
+        "hubot",
+        "octo_corp",
+      ]);
+      expect(faultsOf({ ...enough, OPERATORS: "octocat;hubot" }).join()).toMatch(/"octocat;hubot" is none/);
+    });
+  });
+
   test("names all that is missing at once", () => {
     const faults = faultsOf({ DATA_DIR: emptyFolder() });
 
@@ -76,7 +116,7 @@ describe("readConfig", () => {
     ["LEASE_SECONDS", "soon", /LEASE_SECONDS must be a whole number/],
     ["PUBLIC_URL", "example.com", /PUBLIC_URL must be an http\(s\) address/],
     ["LOG_LEVEL", "loud", /LOG_LEVEL must be one of/],
-    ["ACCESS", "everyone", /ACCESS must be "token" or "open"/],
+    ["ACCESS", "everyone", /ACCESS must be "github", "token" or "open"/],
     ["DATABASE_URL", "mysql://x", /DATABASE_URL/],
   ])("refuses %s=%s with a sentence", (name, value, sentence) => {
     expect(faultsOf({ ...enough, [name]: value }).join("\n")).toMatch(sentence);

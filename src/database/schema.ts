@@ -286,6 +286,43 @@ interface GramPostingTable {
   data: Buffer;
 }
 
+interface UserTable {
+  id: BigInt;
+  login: string;
+  tokens: Buffer | null;
+  checked_at: Time;
+  lease_until: NullableTime;
+  created_at: Time;
+}
+
+interface UserRepositoryTable {
+  user_id: BigInt;
+  repository_id: BigInt;
+  may_write: boolean;
+}
+
+interface SessionTable {
+  id: GeneratedBigInt;
+  user_id: BigInt;
+  secret_hash: Buffer;
+  previous_hash: Buffer | null;
+  issued_at: Time;
+  confirmed_at: NullableTime;
+  used_at: Time;
+  created_at: Time;
+}
+
+interface ApiTokenTable {
+  id: GeneratedBigInt;
+  user_id: BigInt;
+  name: string;
+  scope: "read" | "write";
+  secret_hash: Buffer;
+  created_at: Time;
+  expires_at: Time;
+  used_at: NullableTime;
+}
+
 /** All tables; migrations/ is the truth, and a test compares the two. */
 export interface Tables {
   schema_compatibility: { only_row: Generated<boolean>; compatible_from: string };
@@ -305,4 +342,9 @@ export interface Tables {
   gram_segments: GramSegmentTable;
   gram_parts: GramPartTable;
   gram_postings: GramPostingTable;
+  users: UserTable;
+  access_changes: { only_row: Generated<boolean>; changed_at: Date };
+  user_repositories: UserRepositoryTable;
+  sessions: SessionTable;
+  api_tokens: ApiTokenTable;
 }

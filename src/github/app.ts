@@ -1,6 +1,7 @@
 import { DeliveryPostponed, type HandleDelivery, PayloadUnusable } from "../deliveries/inbox.ts";
 import { DeliveryTaken } from "../deliveries/store.ts";
 import { HostUnavailable, RateLimited } from "../scan/source.ts";
+import { onAuthorizationRevoked } from "./events/authorization.ts";
 import {
   onCheckRunRequestedAction,
   onCheckRunRerequested,
@@ -52,6 +53,7 @@ export function createDeliveryHandler(context: EventContext): HandleDelivery {
     onCheckRunRerequested,
     onCheckSuiteRerequested,
     onCheckRunRequestedAction,
+    onAuthorizationRevoked,
     onPing,
   ];
   for (const handle of handlers) handle(context);

@@ -1,16 +1,15 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { ProbotOctokit } from "probot";
+import type { ProbotOctokit } from "probot";
 import { parse } from "yaml";
+import { CALLBACK_PATH } from "../access/identity.ts";
 import { webUrlOf } from "../config.ts";
 import type { Asked, Exchange, Registrar, StoredCredentials } from "../credentials.ts";
-import { boundedFetch } from "./bounded-fetch.ts";
 import { bounded } from "./client.ts";
 import { httpFailureOf, translateError } from "./errors.ts";
+import { createPlainOctokit } from "./plain-octokit.ts";
 
 const APP_YML = path.join(import.meta.dirname, "../../app.yml");
-/** Octokit's own words, of which some go around its logger, name a request's address, and the code is in that. */
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 /**
  * Registers Apps by GitHub's manifest flow, on github.com or the Enterprise Server whose REST root is given.
@@ -38,19 +37,14 @@ function createManifest({ name, publicUrl, redirectUrl }: Asked): object {
     url: publicUrl,
     hook_attributes: { url: `${publicUrl}/api/github/webhooks`, active: true },
     redirect_url: redirectUrl,
+    callback_urls: [`${publicUrl}${CALLBACK_PATH}`],
     public: false,
   };
 }
 
 /** Gets the credentials of an App that was just registered: GitHub gives them once, to whoever has the code. */
 async function exchangeCode(code: string, githubUrl: string | null): Promise<Exchange> {
-  const octokit = new ProbotOctokit({
-    request: { fetch: boundedFetch, log: SILENT },
-    retry: { enabled: false },
-    throttle: { enabled: false },
-    log: SILENT,
-    ...(githubUrl && { baseUrl: githubUrl }),
-  });
+  const octokit = createPlainOctokit(githubUrl);
   try {
     const { data } = await octokit.rest.apps.createFromManifest({ code, request: bounded() });
     return readCredentials(data);

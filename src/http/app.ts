@@ -20,6 +20,8 @@ import { createPageRoutes, createStaticRoutes } from "./pages/routes.ts";
 import { notFound, Problem, sendProblem } from "./problem.ts";
 import type { RunChanges } from "./run-changes.ts";
 import { RunFeed } from "./run-feed.ts";
+import { createSettingsRoutes } from "./settings.ts";
+import { createSignInRoutes, signInAddress } from "./sign-in.ts";
 
 export interface HttpOptions {
   connection: Connection;
@@ -52,12 +54,13 @@ export function createHttpApp({
   app.route("/static", createStaticRoutes());
   const description = createDescription(app);
   app.get("/api/openapi.json", (c) => c.json(description(), 200, { "cache-control": "max-age=300" }));
-  app.use(requireAccess(access));
-  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => answer(c, tooLarge) }));
   app.use(async (c, next) => {
     await next();
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
   });
+  if (access.kind === "github") app.route("/", createSignInRoutes(access, log));
+  app.use(requireAccess(access));
+  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => answer(c, tooLarge) }));
   const tagged = etag({ weak: true }); // for programs, which keep what they read all the same
   app.use("/api/v1/*", (c, next) => (isStream(c) ? next() : tagged(c, next)));
   const live = { changes, feed: new RunFeed({ db: connection.db, changes, log }) };
@@ -70,9 +73,14 @@ export function createHttpApp({
     return c.body(await metrics.read(), 200, { "content-type": metrics.contentType });
   });
   app.route("/", createPageRoutes(connection, search));
+  app.route("/", createSettingsRoutes(connection));
   app.notFound((c) => answer(c, notFound("address")));
   app.onError((error, c) => {
-    if (error instanceof Problem) return answer(c, error);
+    if (error instanceof Problem) {
+      const mayCome =
+        access.kind === "github" && error.status === 401 && c.req.method === "GET" && wantsPage(c);
+      return mayCome ? c.redirect(signInAddress(c), 302) : answer(c, error);
+    }
     if (isDatabaseAway(error)) {
       log.warn({ err: error, path: c.req.path }, "the database is away");
       return answer(c, databaseAway);
@@ -128,8 +136,13 @@ async function findFault({ db }: Connection): Promise<string | null> {
   }
 }
 
+function wantsPage(c: Context): boolean {
+  return !c.req.path.startsWith("/api/") && (c.req.header("accept") ?? "").includes("text/html");
+}
+
 /** Problems as JSON to programs, as a page to people. */
 function answer(c: Context, problem: Problem): Response | Promise<Response> {
-  const wantsPage = !c.req.path.startsWith("/api/") && (c.req.header("accept") ?? "").includes("text/html");
-  return wantsPage ? c.html(problemPage(problem), problem.status, problem.headers) : sendProblem(c, problem);
+  return wantsPage(c)
+    ? c.html(problemPage(problem), problem.status, problem.headers)
+    : sendProblem(c, problem);
 }

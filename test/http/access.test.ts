@@ -44,6 +44,15 @@ const READ = [
 ];
 const ACT = ["/api/v1/repositories/100/rescan", "/api/v1/runs/1/cancel"];
 
+/** How browsers say that a request was sent by something else than a page of this site. */
+const FOREIGN: Record<string, string>[] = [
+  { origin: "https://evil.example" },
+  { origin: "null" },
+  { "sec-fetch-site": "cross-site" },
+  { "sec-fetch-site": "same-site" },
+  { "sec-fetch-site": "none" },
+];
+
 describe("access by token", () => {
   async function setUp() {
     await seedRepository(database.db);
@@ -93,7 +102,7 @@ describe("access by token", () => {
     expect(read.headers.get("cache-control")).toBe("no-store");
   });
 
-  test("with the token as a browser's password reads, but never acts", async () => {
+  test("with the token as a browser's password reads, and acts from pages of its own alone", async () => {
     const server = await setUp();
     await request(database.connection);
 
@@ -104,11 +113,24 @@ describe("access by token", () => {
       expect((await fetch(`${server.url}/`, { method: "HEAD", headers })).status).toBe(200);
       for (const path of ACT) {
         for (const method of ["POST", "PUT", "DELETE"]) {
-          await expectProblem(await fetch(`${server.url}${path}`, { method, headers }), 401);
+          await expectProblem(await fetch(`${server.url}${path}`, { method, headers }), 403);
+          for (const from of FOREIGN) {
+            const { status, body } = await send(server, { path, method, headers: { ...headers, ...from } });
+            expect(status, body).toBe(403);
+          }
         }
       }
     }
     expect(await statesOf(database.db)).toEqual(["queued"]);
+    const headers = { authorization: basic(`:${API_TOKEN}`) };
+    for (const from of [{ origin: server.url }, { "sec-fetch-site": "same-origin" }]) {
+      const { status } = await send(server, {
+        path: ACT[0] ?? "",
+        method: "POST",
+        headers: { ...headers, ...from },
+      });
+      expect(status).toBe(202);
+    }
   });
 
   test("that is refused tells a person so on a page", async () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { transaction } from "../../src/database/connect.ts";
-import type { AccessOptions } from "../../src/http/access.ts";
 import { appendEvent } from "../../src/runs/events.ts";
 import { finishRun } from "../../src/runs/queue.ts";
 import { useDatabase } from "../support/database.ts";
-import { claim, request, seedRepository } from "../support/seed.ts";
+import { claim, request, seedRepository, seedUser } from "../support/seed.ts";
+import { signInAccess } from "../support/sign-in.ts";
 import { until } from "../support/wait.ts";
 import { expectProblem, serve } from "./server.ts";
 import { type EventStream, openEvents, type StreamEvent } from "./stream.ts";
@@ -23,10 +23,10 @@ interface Data {
   queued?: RunJson | null;
 }
 
-async function setUp(access?: AccessOptions) {
+async function setUp(options: Parameters<typeof serve>[1] = {}) {
   await seedRepository(database.db, { id: "100" });
   await seedRepository(database.db, { id: "200" });
-  const server = await serve(database, { ...(access && { access }) });
+  const server = await serve(database, options);
   await server.listening;
   return server;
 }
@@ -71,7 +71,9 @@ describe("the stream of the overview", () => {
   });
 
   test("tells nothing of what the viewer does not see", async () => {
-    const server = await setUp({ kind: "viewers", find: () => ({ repositories: ["200"] }) });
+    const server = await setUp({ access: signInAccess(database) });
+    const { token } = await seedUser(database.db, { read: ["200"] });
+    server.token = token;
     await request(database.connection, { repository_id: "100" });
     const stream = await openEvents<Data>(server, "/api/v1/events");
 

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { useDatabase } from "../support/database.ts";
 import { startJourney } from "../support/journey.ts";
 import { api } from "../support/repodex.ts";
-import { request, seedRepository } from "../support/seed.ts";
+import { request, seedRepository, seedUser } from "../support/seed.ts";
+import { signInAccess } from "../support/sign-in.ts";
 import { until } from "../support/wait.ts";
 import { expectProblem, serve } from "./server.ts";
 
@@ -71,10 +72,15 @@ test("metrics tell how long a run has been due and a delivery been waiting", asy
 });
 
 test("metrics are the operator's alone", async () => {
-  const find = () => ({ repositories: ["1"] });
-  const ofViewers = await serve(database, { access: { kind: "viewers", find } });
+  const ofViewers = await serve(database, { access: signInAccess(database, { operators: ["hubot"] }) });
   const ofOperator = await serve(database);
+  const viewer = await seedUser(database.db);
+  const operator = await seedUser(database.db, { id: "2", login: "Hubot" });
+  const asked = (token: string) =>
+    fetch(`${ofViewers.url}/metrics`, { headers: { authorization: `Bearer ${token}` } });
 
-  await expectProblem(await api(ofViewers, "/metrics"), 404);
+  await expectProblem(await asked(viewer.token), 404);
+  expect((await asked(operator.token)).status).toBe(200);
+  expect((await api(ofViewers, "/metrics")).status, "with the operator's own token").toBe(200);
   await expectProblem(await fetch(`${ofOperator.url}/metrics`), 401);
 });

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { appendEvent } from "../../src/runs/events.ts";
 import { useDatabase } from "../support/database.ts";
-import { SHA, seedRepository } from "../support/seed.ts";
+import { SHA, seedRepository, seedUser } from "../support/seed.ts";
+import { signInAccess } from "../support/sign-in.ts";
 import { INDEXED, seedFiles, seedRun, updateRepository } from "./seed.ts";
 import { expectProblem, type HttpServer, serve } from "./server.ts";
 
@@ -294,11 +295,11 @@ describe("the home page", () => {
   });
 
   test("counts and shows a viewer what it may see, and no more", async () => {
-    const find = () => ({ repositories: ["101"] });
     await seedRepository(database.db);
     await seedRepository(database.db, { id: "101" });
     await seedRun(database.db, { state: "failed", reason: "It broke.", reason_code: "x" });
-    const server = await serve(database, { access: { kind: "viewers", find } });
+    const server = await serve(database, { access: signInAccess(database) });
+    server.token = (await seedUser(database.db, { read: ["101"] })).token;
 
     const words = wordsOf(await readPage(server, "/"));
 

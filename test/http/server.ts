@@ -21,7 +21,9 @@ export interface Page<Row> {
 
 export interface HttpServer {
   url: string;
-  /** Asks as the operator; with `json`, by POST. */
+  /** Whose bearer token asks: the operator's, unless a test sets another. */
+  token: string;
+  /** Asks with the token; with `json`, by POST. */
   ask(path: string, init?: Parameters<typeof api>[2]): Promise<Response>;
   /** The JSON of an answer that must be 200. */
   get<T>(path: string): Promise<T>;
@@ -61,9 +63,17 @@ export async function serve(
 
   const server: HttpServer = {
     url: running.url,
+    token: API_TOKEN,
     listening: changes.listening,
     close,
-    ask: (path, init) => api(running, path, init),
+    ask: (path, init) =>
+      api(running, path, {
+        ...init,
+        headers: {
+          authorization: `Bearer ${server.token}`,
+          ...Object.fromEntries(new Headers(init?.headers)),
+        },
+      }),
     async get<T>(path: string) {
       const response = await server.ask(path);
       expect(response.status, path).toBe(200);

@@ -1,5 +1,4 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Viewer } from "../../src/database/viewer.ts";
 import { createHttpApp } from "../../src/http/app.ts";
 import { Metrics } from "../../src/http/metrics.ts";
 import { RunChanges } from "../../src/http/run-changes.ts";
@@ -8,6 +7,8 @@ import { createSearchEngine } from "../../src/search/search.ts";
 import { useDatabase } from "../support/database.ts";
 import { createRepository } from "../support/git.ts";
 import { startJourney } from "../support/journey.ts";
+import { seedUser } from "../support/seed.ts";
+import { signInAccess } from "../support/sign-in.ts";
 import { until } from "../support/wait.ts";
 
 const database = useDatabase();
@@ -41,11 +42,10 @@ async function setUp() {
     git_dir: other.dir,
     name: SECRET,
   });
-  const viewers: Record<string, Viewer> = {
-    mine: { repositories: [String(journey.repositoryId)] },
-    theirs: { repositories: [String(id)] },
-  };
-  const { connection } = database;
+  const { connection, db } = database;
+  const tokens: Record<string, string> = {};
+  const mine = () => seedUser(db, { id: "1", login: "mine", write: [String(journey.repositoryId)] });
+  tokens.mine = (await mine()).token;
   const engine = createSearchEngine(connection);
   const changes = new RunChanges(connection);
   const metrics = new Metrics({ db: connection.db, budgets: { list: () => [] } });
@@ -56,14 +56,17 @@ async function setUp() {
   });
   const app = createHttpApp({
     connection,
-    access: { kind: "viewers", find: (token) => viewers[token] ?? null },
+    access: signInAccess(database),
     changes,
     search: { engine, githubWebUrl: "https://github.com" },
     metrics,
     log: createLogger("silent"),
   });
   const ask = async (token: string, path: string, method = "GET"): Promise<Answer> => {
-    const response = await app.request(path, { method, headers: { authorization: `Bearer ${token}` } });
+    const response = await app.request(path, {
+      method,
+      headers: { authorization: `Bearer ${tokens[token] ?? ""}` },
+    });
     const { date: _, "x-request-id": __, ...headers } = Object.fromEntries(response.headers);
     return { status: response.status, body: await bodyOf(response, path), headers };
   };
@@ -77,6 +80,8 @@ async function setUp() {
       await until(() => subject(String(id)).catch(() => null), { what: "the other's to be indexed" });
       await journey.untilStill();
       await worker.close();
+      await mine(); // what was added may be anybody's: without this, GitHub would be asked
+      tokens.theirs = (await seedUser(db, { id: "2", login: "theirs", write: [String(id)] })).token;
       return await subject(String(id));
     },
   };
@@ -165,6 +170,9 @@ const ROUTES: Record<string, (of: Subject) => string[]> = {
     `/repositories/${repository}/file?path=own.txt`,
   ],
   "GET /runs/:id": ({ run }) => [`/runs/${run}`],
+  "GET /settings": () => ["/settings"],
+  "POST /settings/tokens": () => ["/settings/tokens"],
+  "POST /settings/tokens/:id/revoke": ({ run }) => [`/settings/tokens/${run}/revoke`],
 };
 
 /** They tell nothing of repositories, to anyone. */
@@ -175,6 +183,10 @@ const PUBLIC = [
   "GET /static/style.css",
   "GET /static/icon.svg",
   "GET /static/repodex.schema.json",
+  "GET /sign-in",
+  "GET /sign-in/github",
+  "GET /sign-in/callback",
+  "POST /sign-out",
 ];
 
 /** What nothing has: an id like that of a repository or a run. */

@@ -234,6 +234,7 @@ describe("the form", () => {
       url: "https://repodex.example.com/index",
       hook_attributes: { url: "https://repodex.example.com/index/api/github/webhooks", active: true },
       redirect_url: `${server.url}/setup/callback`,
+      callback_urls: ["https://repodex.example.com/index/sign-in/callback"],
       public: false,
     });
     expect(app.default_permissions).toMatchObject({ contents: "read", checks: "write" });

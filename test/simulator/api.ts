@@ -72,6 +72,11 @@ export function createRestArea({ simulation, match, validator }: ApiOptions) {
       spend(null, route);
       return await route.answer(call, simulation);
     }
+    if (route.by === "user") {
+      if (caller?.kind !== "user") throw new Refused(403, "Resource not accessible by integration");
+      spend(caller.user.id, route);
+      return await route.answer({ ...call, user: caller.user }, simulation);
+    }
     const own = installationCall(call, caller);
     recorded.installation_id = own.installation.id;
     spend(own.installation.id, route);

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Answer } from "./answers.ts";
 import type { Simulation } from "./simulation.ts";
 import type { InstallationToken } from "./tokens.ts";
-import type { Installation, SimulatedRepository } from "./world.ts";
+import type { Account, Installation, SimulatedRepository } from "./world.ts";
 
 /** A request as its route sees it: parameters decoded, body parsed. */
 export interface Call {
@@ -18,6 +18,11 @@ export interface Call {
 export interface InstallationCall extends Call {
   token: InstallationToken;
   installation: Installation;
+}
+
+/** A request with a person's token. */
+export interface UserCall extends Call {
+  user: Account;
 }
 
 /** A request about a repository within the token's reach. */
@@ -37,11 +42,12 @@ interface RouteFacts {
   content?: boolean;
 }
 
-/** A route with who may use it: all, the App's JWT, an installation's token, or one that reaches the repository. */
+/** A route with who may use it: all, the App's JWT, a person's token, an installation's, or one that reaches the repository. */
 export type Route = RouteFacts &
   (
     | { by: "anyone"; answer: Answering<Call> }
     | { by: "app"; answer: Answering<Call> }
+    | { by: "user"; answer: Answering<UserCall> }
     | { by: "installation"; answer: Answering<InstallationCall> }
     | {
         by: "repository";

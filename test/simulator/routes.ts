@@ -8,6 +8,7 @@ import { gitRoutes } from "./routes/git.ts";
 import { hookRoutes } from "./routes/hook.ts";
 import { installationRoutes } from "./routes/installation.ts";
 import { manifestRoutes } from "./routes/manifest.ts";
+import { userRoutes } from "./routes/user.ts";
 
 /** Everything of GitHub's REST that is answered here; the first that fits a path wins. */
 export const routes: Route[] = [
@@ -20,4 +21,5 @@ export const routes: Route[] = [
   ...commentRoutes,
   ...collaboratorRoutes,
   ...manifestRoutes,
+  ...userRoutes,
 ];

@@ -3,12 +3,14 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createGraphqlArea, createRestArea, isGraphql } from "./api.ts";
 import { createArchiveHost } from "./archive-host.ts";
+import { createAuthorizations } from "./authorizations.ts";
 import { createBudgets } from "./budget.ts";
 import { createContentCounts } from "./content-limits.ts";
 import { createFaults } from "./faults.ts";
 import { openGit } from "./git.ts";
 import { createListener, type Incoming } from "./handle.ts";
 import { createHook } from "./hook.ts";
+import { createLoginArea, isLoginPage } from "./login-page.ts";
 import { createManifestArea, isManifestPage } from "./manifest-page.ts";
 import { createRecorder, type RecordedRequest } from "./recorder.ts";
 import { createRegistrations } from "./registrations.ts";
@@ -60,7 +62,12 @@ export async function openServers(options: SimulatorOptions): Promise<OpenServer
   const rest = createRestArea({ simulation, match: createRouter(routes), validator });
   const graphql = createGraphqlArea(simulation);
   const manifests = createManifestArea(simulation);
-  const areaOf = (to: URL) => (isGraphql(to) ? graphql : isManifestPage(to) ? manifests : rest);
+  const logins = createLoginArea(simulation);
+  const areaOf = (to: URL) => {
+    if (isGraphql(to)) return graphql;
+    if (isLoginPage(to)) return logins;
+    return isManifestPage(to) ? manifests : rest;
+  };
   serve(api, createListener(simulation, { origin: url, areaOf }));
   const area = archiveArea(simulation);
   serve(archives, createListener(simulation, { origin: archiveOrigin, areaOf: () => area }));
@@ -91,13 +98,15 @@ async function createSimulation(
   const world = createWorld();
   const git = openGit();
   const recorder = createRecorder();
-  const tokens = await createTokens(world, { appId: APP_ID, tokenSeconds });
+  const authorizations = createAuthorizations(APP_ID);
+  const tokens = await createTokens(world, { appId: APP_ID, tokenSeconds, authorizations });
   return {
     appId: APP_ID,
     registrations: createRegistrations(),
     world,
     git,
     tokens,
+    authorizations,
     recorder,
     hook: createHook({ url: options.webhookUrl ?? null, secret }, { appId: APP_ID, recorder }),
     budgets: createBudgets(),

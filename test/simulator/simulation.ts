@@ -1,4 +1,5 @@
 import type { ArchiveHost } from "./archive-host.ts";
+import type { Authorizations } from "./authorizations.ts";
 import type { Budgets } from "./budget.ts";
 import type { ContentCounts } from "./content-limits.ts";
 import type { Faults } from "./faults.ts";
@@ -17,6 +18,7 @@ export interface Simulation {
   readonly world: World;
   readonly git: Git;
   readonly tokens: Tokens;
+  readonly authorizations: Authorizations;
   readonly budgets: Budgets;
   readonly content: ContentCounts;
   readonly faults: Faults;

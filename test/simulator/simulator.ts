@@ -1,3 +1,4 @@
+import type { Authorizations } from "./authorizations.ts";
 import type { Budgets } from "./budget.ts";
 import type { ContentCounts } from "./content-limits.ts";
 import type { Delivered, DeliveryOptions } from "./deliveries.ts";
@@ -29,6 +30,10 @@ export interface Simulator
   readonly url: string;
   /** What the server under test needs to find this GitHub and to be its App. */
   readonly environment: Record<string, string>;
+  /** The same for a server whose users sign in here. */
+  readonly signInEnvironment: Record<string, string>;
+  /** Who lets the App act for them. */
+  readonly authorizations: Authorizations;
   readonly appId: number;
   readonly webhookSecret: string;
   webhookUrl: string | null;
@@ -80,6 +85,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   return {
     url,
     environment,
+    signInEnvironment: {
+      ...environment,
+      GITHUB_CLIENT_ID: simulation.authorizations.clientId,
+      GITHUB_CLIENT_SECRET: simulation.authorizations.clientSecret,
+    },
+    authorizations: simulation.authorizations,
     webhookSecret: hook.secret,
     appId: simulation.appId,
     get webhookUrl() {

@@ -1,7 +1,8 @@
 import { createPublicKey, generateKeyPair, randomBytes, verify } from "node:crypto";
 import { promisify } from "node:util";
 import { Refused } from "./answers.ts";
-import type { Installation, World } from "./world.ts";
+import type { Authorizations } from "./authorizations.ts";
+import type { Account, Installation, World } from "./world.ts";
 
 /** docs.github.com, "Generating a JSON Web Token (JWT) for a GitHub App": at most ten minutes ahead. */
 const MAX_JWT_SECONDS = 600;
@@ -21,6 +22,7 @@ export interface InstallationToken {
 /** Who asks, as the Authorization header proves. */
 export type Caller =
   | { kind: "app" }
+  | { kind: "user"; user: Account }
   | { kind: "installation"; token: InstallationToken; installation: Installation };
 
 /** The App's key pair, and the tokens in force. */
@@ -41,7 +43,11 @@ export interface Tokens {
 /** Makes the App's key pair; no tokens are in force yet. */
 export async function createTokens(
   world: World,
-  { appId, tokenSeconds }: { appId: number; tokenSeconds: number },
+  {
+    appId,
+    tokenSeconds,
+    authorizations,
+  }: { appId: number; tokenSeconds: number; authorizations: Authorizations },
 ): Promise<Tokens> {
   const { publicKey, privateKey } = await promisify(generateKeyPair)("rsa", {
     modulusLength: 2048,
@@ -57,6 +63,12 @@ export async function createTokens(
       throw new Refused(401, "Bad credentials");
     if (installation.suspended_at) throw new Refused(403, "This installation has been suspended");
     return { kind: "installation", token: known, installation };
+  }
+
+  function identifyUser(token: string): Caller {
+    const login = authorizations.identify(token);
+    if (login === null) throw new Refused(401, "Bad credentials");
+    return { kind: "user", user: world.account(login) };
   }
 
   return {
@@ -78,11 +90,13 @@ export async function createTokens(
     identify(authorization) {
       const credential = /^(?:bearer|token) +(\S+)$/i.exec(authorization ?? "")?.[1];
       if (!credential) throw new Refused(401, authorization ? "Bad credentials" : "Requires authentication");
+      if (credential.startsWith("ghu_")) return identifyUser(credential);
       if (credential.split(".").length !== 3) return identifyInstallation(credential);
       checkJwt(credential, { appId, publicKey });
       return { kind: "app" };
     },
-    appearsIn: (text) => [...tokens.keys()].some((token) => text.includes(token)),
+    appearsIn: (text) =>
+      authorizations.appearsIn(text) || [...tokens.keys()].some((token) => text.includes(token)),
   };
 }
 

@@ -11,6 +11,8 @@ export interface Browser {
   /** Everything it was shown, in order. */
   readonly pages: Page[];
   readonly cookies: Cookie[];
+  /** Every address that it asked, those that led on too. */
+  readonly visited: string[];
   open(url: string): Promise<Page>;
   /** Sends the page's form; `answers` are typed over what is in it. */
   submit(page: Page, answers?: Record<string, string>): Promise<Page>;
@@ -27,8 +29,10 @@ interface Cookie {
 export function createBrowser(): Browser {
   const cookies: Cookie[] = [];
   const pages: Page[] = [];
+  const visited: string[] = [];
 
   async function visit(url: URL, init: RequestInit = {}): Promise<Page> {
+    visited.push(url.href);
     const own = cookies.filter(({ host, path }) => host === url.hostname && url.pathname.startsWith(path));
     const cookie = own.map(({ name, value }) => `${name}=${value}`).join("; ");
     const response = await fetch(url, {
@@ -36,7 +40,7 @@ export function createBrowser(): Browser {
       redirect: "manual",
       headers: { accept: "text/html", ...(cookie && { cookie }), ...init.headers },
     });
-    cookies.push(...response.headers.getSetCookie().map((text) => parseCookie(text, url.hostname)));
+    for (const text of response.headers.getSetCookie()) keep(parseCookie(text, url.hostname));
     const text = await response.text();
     const location = response.headers.get("location");
     if (location !== null) return await visit(new URL(location, url));
@@ -45,9 +49,18 @@ export function createBrowser(): Browser {
     return page;
   }
 
+  /** In place of one of the same name; one whose time is over goes. */
+  function keep({ isOver, ...cookie }: Cookie & { isOver: boolean }): void {
+    const { host, path, name } = cookie;
+    const i = cookies.findIndex((own) => own.host === host && own.path === path && own.name === name);
+    if (i >= 0) cookies.splice(i, 1);
+    if (!isOver) cookies.push(cookie);
+  }
+
   return {
     pages,
     cookies,
+    visited,
     open: (url) => visit(new URL(url)),
     async submit(page, answers = {}) {
       const { action, fields } = formOf(page.text);
@@ -58,11 +71,11 @@ export function createBrowser(): Browser {
   };
 }
 
-function parseCookie(text: string, host: string): Cookie {
+function parseCookie(text: string, host: string): Cookie & { isOver: boolean } {
   const [pair = "", ...attributes] = text.split("; ");
   const [name = "", value = ""] = pair.split("=");
   const path = attributes.find((attribute) => attribute.startsWith("Path="))?.slice(5) ?? "/";
-  return { host, path, name, value };
+  return { host, path, name, value, isOver: attributes.includes("Max-Age=0") };
 }
 
 /** The page's one form: where it goes, and what is in it. */

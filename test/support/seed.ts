@@ -1,4 +1,6 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
+import { createSession } from "../../src/access/sessions.ts";
+import { createToken } from "../../src/access/tokens.ts";
 import type { Connection } from "../../src/database/connect.ts";
 import { transaction } from "../../src/database/connect.ts";
 import type { RunState, Tables } from "../../src/database/schema.ts";
@@ -62,4 +64,31 @@ export async function readRow(db: Kysely<Tables>, runId: string) {
 export async function statesOf(db: Kysely<Tables>): Promise<RunState[]> {
   const rows = await db.selectFrom("runs").select("state").orderBy("id").execute();
   return rows.map(({ state }) => state);
+}
+
+/** A person, a browser of theirs that is signed in, and a token, as if GitHub had just said what they may see. */
+export async function seedUser(
+  db: Kysely<Tables>,
+  {
+    id = "583231",
+    login = "octocat",
+    read = [],
+    write = [],
+  }: { id?: string; login?: string; read?: string[]; write?: string[] } = {},
+): Promise<{ id: string; token: string; session: string }> {
+  const now = sql<Date>`clock_timestamp()`;
+  await db
+    .insertInto("users")
+    .values({ id, login, tokens: Buffer.from("sealed"), checked_at: now })
+    .onConflict((conflict) => conflict.column("id").doUpdateSet({ login, checked_at: now }))
+    .execute();
+  const seen = [
+    ...read.map((repository_id) => ({ user_id: id, repository_id, may_write: false })),
+    ...write.map((repository_id) => ({ user_id: id, repository_id, may_write: true })),
+  ];
+  await db.deleteFrom("user_repositories").where("user_id", "=", id).execute();
+  if (seen.length > 0) await db.insertInto("user_repositories").values(seen).execute();
+  const token = await createToken(db, { userId: id, name: "of the tests", scope: "write", days: 7 });
+  if (token === null) throw new Error("too many tokens");
+  return { id, token, session: await createSession(db, id) };
 }

@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import { noteAccessChanged } from "../../access/users.ts";
 import { readClock } from "../../database/clock.ts";
 import type { Tables } from "../../database/schema.ts";
 import {
@@ -43,6 +44,7 @@ async function addListed(
     if (await isToldSince(trx, { installation_id, since, what: "removed" })) throw new ListingOutdated();
     const repositories = options.choose(listed);
     await addRepositories(trx, installation_id, { repositories, delivery_guid: guid });
+    await noteAccessChanged(trx);
     return options.outcome(repositories.length);
   });
 }
@@ -104,7 +106,10 @@ async function settleInstallation(
   write: (trx: Kysely<Tables>, installationId: string) => Promise<string>,
 ): Promise<void> {
   const { id } = installationFacts(installation);
-  await settleDelivery(context, guid, (trx) => write(trx, id));
+  await settleDelivery(context, guid, async (trx) => {
+    await noteAccessChanged(trx);
+    return await write(trx, id);
+  });
 }
 
 /** An account's new name is everybody's new name in it; the account is known by its id. */
@@ -156,6 +161,7 @@ export function onRepositoriesRemoved(context: EventContext): void {
     const removed = [...named].filter((repositoryId) => !left.has(repositoryId));
     await settleDelivery(context, id, async (trx) => {
       await removeRepositories(trx, installation_id, removed);
+      await noteAccessChanged(trx);
       if (await isToldSince(trx, { installation_id, since, what: "added" })) throw new ListingOutdated();
       return `${removed.length} of ${named.size} removed repositories are gone: hidden, their runs cancelled.`;
     });

@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import { noteAccessChanged } from "../../access/users.ts";
 import type { Tables } from "../../database/schema.ts";
 import {
   makePrivate,
@@ -89,7 +90,10 @@ export function onVisibilityChanged(context: EventContext): void {
       const origin = readOrigin(payload);
       const hides = name === "repository" && payload.action === "privatized";
       if (origin && hides) await makePrivate(context.connection.db, origin.facts.id);
-      const follow: Follow = async (_trx, seen) => (seen.private ? "It is private." : "It is public.");
+      const follow: Follow = async (trx, seen) => {
+        await noteAccessChanged(trx);
+        return seen.private ? "It is private." : "It is public.";
+      };
       await refresh(context, id, { payload, follow });
     },
   );
@@ -108,6 +112,7 @@ export function onRepositoryDeleted(context: EventContext): void {
     await settleDelivery(context, id, async (trx) => {
       if (seen) return "GitHub still shows the repository: it was restored.";
       await removeRepositories(trx, origin.installationId, [origin.facts.id], "The repository was deleted.");
+      await noteAccessChanged(trx);
       return "Deleted: hidden, its runs cancelled.";
     });
   });
@@ -126,6 +131,7 @@ export function onRepositoryTransferred(context: EventContext): void {
       if (!seen) return "The new owner's installation does not have the repository.";
       const { owner } = objectOf(payload.repository, "repository");
       await moveRepository(trx, installationFacts(payload.installation, owner), seen, id);
+      await noteAccessChanged(trx);
       return `It belongs to ${seen.owner} now.`;
     });
   });

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { json, notFound } from "../answers.ts";
 import type { Call, Route } from "../router.ts";
 import type { Simulation } from "../simulation.ts";
@@ -22,7 +21,7 @@ function convert({ params }: Call, simulation: Simulation) {
     ...app,
     name: registration.manifest.name ?? app.name,
     external_url: registration.manifest.url,
-    client_secret: randomBytes(20).toString("hex"),
+    client_secret: simulation.authorizations.clientSecret,
     webhook_secret: simulation.hook.secret,
     pem: simulation.tokens.privateKey,
   });

@@ -20,11 +20,11 @@ const EVENTS = [
 export const APP_LOGIN = `${APP_SLUG}[bot]`;
 
 /** GitHub's "integration". */
-export function viewApp({ appId, world, links }: Simulation) {
+export function viewApp({ appId, authorizations, world, links }: Simulation) {
   return {
     id: appId,
     slug: APP_SLUG,
-    client_id: `Iv23li${appId}`,
+    client_id: authorizations.clientId,
     node_id: nodeId("Integration", appId),
     owner: viewAccount(world.account("octo-maintainers", { type: "Organization" }), links),
     name: "Repodex",

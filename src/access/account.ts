@@ -1,0 +1,48 @@
+import { type RawBuilder, sql } from "kysely";
+import type { Person } from "./identity.ts";
+
+/** How long GitHub's word counts on what a person may see. */
+export const CHECK_SECONDS = 300;
+/** After so long it is asked again, while the last word still counts: nobody waits for it then. */
+const SOON_SECONDS = 120;
+
+/** A person as known here, and what GitHub last said that they may see. */
+export interface Account extends Person {
+  /** Ids of the repositories that are theirs to read. */
+  repositories: string[];
+  /** Those among them that they may change. */
+  writable: ReadonlySet<string>;
+  /** Until when that counts. */
+  goodUntil: Date;
+}
+
+/** A row of `users` with what is read beside it. */
+export interface AccountRow {
+  id: string;
+  login: string;
+  /** GitHub still lets the App act for them, as far as is known. */
+  signed_in: boolean;
+  fresh: boolean;
+  /** It is time to ask again. */
+  soon: boolean;
+  /** Means something where it is fresh. */
+  good_until: Date;
+  repositories: string[];
+  writable: string[];
+}
+
+/** What is read of `users` wherever a request finds its account. */
+export function accountColumns(): RawBuilder<unknown> {
+  return sql`
+    users.id, users.login, users.tokens is not null as signed_in,
+    users.checked_at > coalesce((select changed_at from access_changes), '-infinity')
+      and users.checked_at > clock_timestamp() - make_interval(secs => ${CHECK_SECONDS}) as fresh,
+    users.checked_at < clock_timestamp() - make_interval(secs => ${SOON_SECONDS}) as soon,
+    users.checked_at + make_interval(secs => ${CHECK_SECONDS}) as good_until,
+    array(select repository_id::text from user_repositories where user_id = users.id order by repository_id) as repositories,
+    array(select repository_id::text from user_repositories where user_id = users.id and may_write) as writable`;
+}
+
+export function toAccount({ id, login, repositories, writable, good_until }: AccountRow): Account {
+  return { id, login, repositories, writable: new Set(writable), goodUntil: good_until };
+}

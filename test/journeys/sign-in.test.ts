@@ -1,0 +1,318 @@
+import { sql } from "kysely";
+import { describe, expect, test } from "vitest";
+import { CHECK_SECONDS } from "../../src/access/account.ts";
+import { serve } from "../http/server.ts";
+import type { Simulator } from "../simulator/simulator.ts";
+import { startTestSimulator } from "../simulator/test-client.ts";
+import { type Browser, createBrowser } from "../support/browser.ts";
+import { useDatabase } from "../support/database.ts";
+import { createRepository } from "../support/git.ts";
+import { startJourney } from "../support/journey.ts";
+import { captureLog } from "../support/log.ts";
+import { seedRepository } from "../support/seed.ts";
+import { cookieOf, signIn, signInAccess } from "../support/sign-in.ts";
+
+const database = useDatabase();
+
+/** A GitHub with octocat's repository and one of somebody else's, both known here, and the app that people sign in to. */
+async function setUp() {
+  const simulator = await startTestSimulator();
+  const { dir } = await createRepository({ bare: true, files: { a: "a\n" } });
+  const installation_id = simulator.addInstallation({ account: "octocat" });
+  const add = (name: string) => simulator.addRepository({ installation_id, git_dir: dir, name });
+  const [own, foreign] = [add("hello"), add("foreign")];
+  simulator.setPermission(foreign.id, "octocat", "none");
+  for (const { id } of [own, foreign]) {
+    await seedRepository(database.db, { id: String(id), installation_id: String(installation_id) });
+  }
+  const { log, text } = captureLog();
+  const server = await serveAt(simulator, { log });
+  return { simulator, server, own: String(own.id), foreign: String(foreign.id), logged: text };
+}
+
+/** (Another replica of) the app. */
+async function serveAt(
+  simulator: Simulator,
+  options: Parameters<typeof signInAccess>[1] & { publicUrl?: string } = {},
+) {
+  const { publicUrl = null, ...rest } = options;
+  const access = { ...signInAccess(database, { simulator, ...rest }), publicUrl };
+  const server = await serve(database, { access, ...(options.log && { log: options.log }) });
+  simulator.authorizations.callbackUrls.push(`${server.url}/sign-in/callback`);
+  return server;
+}
+
+async function idsSeen({ url }: { url: string }, browser: Browser): Promise<string[] | number> {
+  const { status, text } = await browser.open(`${url}/api/v1/repositories`);
+  if (status !== 200) return status;
+  return (JSON.parse(text) as { data: { id: string }[] }).data.map(({ id }) => id);
+}
+
+/** Lets the time pass after which GitHub's word on what may be seen does not count any more. */
+async function passCheck(): Promise<void> {
+  await sql`update users set checked_at = checked_at - make_interval(secs => ${CHECK_SECONDS})`.execute(
+    database.db,
+  );
+}
+
+describe("signing in", () => {
+  test("leads back to where one wanted to go, and shows what GitHub lets one read and nothing else", async () => {
+    const { server, own } = await setUp();
+    const wanted = `/repositories/${own}?x=1`;
+
+    const asked = await createBrowser().open(`${server.url}${wanted}`);
+    const { browser, page } = await signIn(server, { returnTo: wanted });
+
+    expect(new URL(asked.url).pathname).toBe("/sign-in");
+    expect(new URL(asked.url).searchParams.get("return_to")).toBe(wanted);
+    expect([page.status, page.url]).toEqual([200, `${server.url}${wanted}`]);
+    expect(await idsSeen(server, browser)).toEqual([own]);
+  });
+
+  test("keeps nothing that could be used by who reads the database or the log", async () => {
+    const { server, simulator, logged } = await setUp();
+    const { browser } = await signIn(server);
+    const secrets = browser.cookies.map(({ value }) => value);
+
+    const users = await database.db.selectFrom("users").selectAll().execute();
+    const sessions = await database.db.selectFrom("sessions").selectAll().execute();
+
+    const rows = [...users, ...sessions].flatMap((row) => Object.values(row));
+    const kept = rows
+      .map((value) => (Buffer.isBuffer(value) ? value.toString("latin1") : String(value)))
+      .join("\n");
+    expect([users.length, sessions.length, secrets.length]).toEqual([1, 1, 1]);
+    expect(logged()).toContain("signed in");
+    for (const secret of secrets) expect(kept + logged()).not.toContain(secret);
+    expect(simulator.authorizations.appearsIn(kept + logged())).toBe(false);
+  });
+
+  test("is refused without the state that was given out, to another browser, and for a second time", async () => {
+    const { server, simulator } = await setUp();
+    const stranger = createBrowser();
+    const redirectUri = `${server.url}/sign-in/callback`;
+    const code = simulator.authorizations.begin({ login: "octocat", redirectUri, challenge: null });
+    const began = createBrowser();
+    await signIn(server, { browser: began });
+    const callback = began.visited.find((url) => url.includes("/sign-in/callback")) ?? "";
+
+    const refused = [
+      await stranger.open(`${redirectUri}?code=${code}`),
+      await stranger.open(`${redirectUri}?code=${code}&state=x`),
+      await stranger.open(callback),
+      await began.open(callback),
+    ];
+
+    expect(callback).toMatch(/code=.+state=/);
+    expect(refused.map(({ status }) => status)).toEqual([400, 400, 400, 400]);
+    for (const { text } of refused) expect(text).toContain("was not begun in this browser");
+    expect(stranger.cookies).toEqual([]);
+  });
+
+  test("never leads elsewhere", async () => {
+    const { server } = await setUp();
+    const elsewhere = [
+      "https://evil.example/",
+      "//evil.example/",
+      "/\\evil.example/",
+      "\\\\evil.example",
+      "/.//evil.example",
+      "javascript:alert(1)",
+      "/sign-in/github",
+      "/sign-out",
+      `/${"x".repeat(3_000)}`,
+    ];
+
+    for (const returnTo of elsewhere) {
+      const { page } = await signIn(server, { returnTo });
+      expect(page.url, returnTo).toBe(`${server.url}/`);
+    }
+  });
+
+  test("that one does not agree to is said, with the way back", async () => {
+    const { server, simulator } = await setUp();
+    simulator.authorizations.browserUser = null;
+
+    const { browser, page } = await signIn(server);
+
+    expect(page.status).toBe(403);
+    expect(page.text).toContain("You did not let Repodex know who you are");
+    expect(await idsSeen(server, browser)).toBe(401);
+  });
+
+  test("tells the operator's mistakes: an address that GitHub does not know, a wrong secret", async () => {
+    const { server, simulator } = await setUp();
+    const { callbackUrls } = simulator.authorizations;
+    const known = callbackUrls.splice(0, 1, `${server.url}/sign-in/callback?`);
+
+    const { page: unknown } = await signIn(server);
+    callbackUrls.splice(0, 1, ...known);
+    const { page: refused } = await signIn(await serveAt(simulator, { clientSecret: "not the secret" }));
+
+    expect([unknown.status, refused.status]).toEqual([403, 503]);
+    expect(unknown.text).toContain("must add it to the App&#39;s callback URLs");
+    expect(refused.text).toContain("GitHub does not take the App&#39;s client secret");
+  });
+
+  test("under https gives a cookie that no other site, script or connection can have", async () => {
+    const { simulator } = await setUp();
+    const publicUrl = "https://repodex.example.com";
+    const secure = await serveAt(simulator, { publicUrl });
+
+    const answer = await fetch(`${secure.url}/sign-in/github`, { redirect: "manual" });
+
+    expect(answer.status).toBe(302);
+    expect(answer.headers.getSetCookie()).toEqual([
+      expect.stringMatching(
+        /^__Host-repodex-sign-in=[\w-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
+      ),
+    ]);
+    const asked = new URL(answer.headers.get("location") ?? "").searchParams;
+    expect(asked.get("redirect_uri")).toBe(`${publicUrl}/sign-in/callback`);
+    expect(asked.get("code_challenge_method")).toBe("S256");
+  });
+
+  test("is not there where the operator's token is all that counts", async () => {
+    const server = await serve(database);
+
+    expect((await createBrowser().open(`${server.url}/sign-in`)).status).toBe(401);
+  });
+});
+
+describe("who has signed in", () => {
+  test("signs out, by the own page's button alone, and that browser only", async () => {
+    const { server, own } = await setUp();
+    const { browser } = await signIn(server);
+    const { browser: second } = await signIn(server);
+    const signOut = (headers: Record<string, string>) =>
+      fetch(`${server.url}/sign-out`, {
+        method: "POST",
+        redirect: "manual",
+        headers: { cookie: cookieOf(browser), ...headers },
+      });
+
+    const foreign = [await signOut({}), await signOut({ origin: "https://evil.example" })];
+    const before = await idsSeen(server, browser);
+    const left = await signOut({ origin: server.url });
+
+    expect(foreign.map(({ status }) => status)).toEqual([403, 403]);
+    expect(before).toEqual([own]);
+    expect([left.status, left.headers.get("location")]).toEqual([303, "/sign-in?out"]);
+    expect(await idsSeen(server, browser)).toBe(401);
+    expect(await idsSeen(server, second)).toEqual([own]);
+  });
+
+  test("sees within minutes what GitHub gives and takes, without signing in again", async () => {
+    const { server, simulator, own, foreign } = await setUp();
+    const { browser } = await signIn(server);
+
+    simulator.setPermission(Number(foreign), "octocat", "read");
+    simulator.setPermission(Number(own), "octocat", "none");
+    const before = await idsSeen(server, browser);
+    await passCheck();
+    const after = await idsSeen(server, browser);
+
+    expect([before, after]).toEqual([[own], [foreign]]);
+  });
+
+  test("sees nothing, with a sentence, while GitHub cannot be asked; and all again afterwards", async () => {
+    const { server, simulator, own } = await setUp();
+    const { browser } = await signIn(server);
+    await passCheck();
+    const restore = simulator.fault({ route: "/user/installations", status: 503 });
+
+    const page = await browser.open(`${server.url}/`);
+    restore();
+
+    expect([page.status, page.headers.get("retry-after")]).toEqual([503, "30"]);
+    expect(page.text).toContain("could not be asked of GitHub, so nothing is shown. GitHub answered 503");
+    expect(await idsSeen(server, browser)).toEqual([own]);
+  });
+
+  test("stays so when GitHub's token ends: it is renewed, by one of two replicas", async () => {
+    const { server, simulator, own } = await setUp();
+    const second = await serveAt(simulator);
+    const { browser } = await signIn(server);
+
+    for (let round = 1; round <= 3; round += 1) {
+      simulator.authorizations.expireAll();
+      await passCheck();
+      const seen = await Promise.all([server, second, server, second].map((at) => idsSeen(at, browser)));
+      expect(seen, `round ${round}`).toEqual([[own], [own], [own], [own]]);
+    }
+  });
+
+  test("is signed out at the next look where GitHub says that nobody may act for them, till they sign in", async () => {
+    const { server, simulator, own } = await setUp();
+    const { browser } = await signIn(server);
+
+    simulator.authorizations.revoke("octocat");
+    const before = await idsSeen(server, browser);
+    await passCheck();
+    const after = await idsSeen(server, browser);
+    const { browser: again } = await signIn(server, { browser });
+
+    expect([before, after, await idsSeen(server, again)]).toEqual([[own], 401, [own]]);
+  });
+
+  test("must sign in again after the App's client secret has changed", async () => {
+    const { server, simulator, own } = await setUp();
+    const { browser } = await signIn(server);
+    const rotated = await serveAt(simulator, { clientSecret: "a new one" });
+
+    const before = await idsSeen(rotated, browser);
+    await passCheck();
+
+    expect([before, await idsSeen(rotated, browser)]).toEqual([[own], 401]);
+  });
+
+  test("starts and cancels scans with write access alone, under the own name", async () => {
+    const { server, simulator, own } = await setUp();
+    const { browser } = await signIn(server);
+    simulator.authorizations.browserUser = "reader";
+    const { browser: reader } = await signIn(server);
+    const post = (by: Browser, path: string) =>
+      fetch(`${server.url}${path}`, {
+        method: "POST",
+        headers: { origin: server.url, cookie: cookieOf(by) },
+      });
+    const rescan = `/api/v1/repositories/${own}/rescan`;
+
+    const refused = await post(reader, rescan);
+    const accepted = await post(browser, rescan);
+
+    expect(refused.status).toBe(403);
+    expect(((await refused.json()) as { detail: string }).detail).toContain("needs write access");
+    expect(accepted.status).toBe(202);
+    const { run } = (await accepted.json()) as { run: { id: string; requested_by: string } };
+    expect(run.requested_by).toBe("octocat");
+    expect((await post(reader, `/api/v1/runs/${run.id}/cancel`)).status).toBe(403);
+    expect((await post(browser, `/api/v1/runs/${run.id}/cancel`)).status).toBe(202);
+  });
+
+  test("sees and loses at once what an event tells of", async () => {
+    const journey = await startJourney(database, { started: false });
+    const { simulator } = journey;
+    const server = await journey.start(simulator.signInEnvironment);
+    simulator.authorizations.callbackUrls.push(`${server.url}/sign-in/callback`);
+    simulator.setPermission(journey.repositoryId, "octocat", "none");
+    await journey.install();
+    const { browser } = await signIn(server);
+
+    const before = await idsSeen(server, browser);
+    simulator.setPermission(journey.repositoryId, "octocat", "read");
+    await simulator.publicizeRepository(journey.repositoryId);
+    await journey.untilStill();
+    const given = await idsSeen(server, browser);
+    const { sender } = simulator.origin(journey.repositoryId, "octocat");
+    await simulator.deliver("github_app_authorization", { action: "revoked", sender });
+    await journey.untilStill();
+
+    expect([before, given, await idsSeen(server, browser)]).toEqual([
+      [],
+      [String(journey.repositoryId)],
+      401,
+    ]);
+    expect(await database.db.selectFrom("sessions").select("id").execute()).toEqual([]);
+  });
+});

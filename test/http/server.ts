@@ -21,6 +21,8 @@ export interface Page<Row> {
 
 export interface HttpServer {
   url: string;
+  /** All that it answers, such as `GET /runs/:id`. */
+  routes: string[];
   /** Whose bearer token asks: the operator's, unless a test sets another. */
   token: string;
   /** Asks with the token; with `json`, by POST. */
@@ -44,9 +46,10 @@ export async function serve(
   const engine = createSearchEngine(connection);
   const search = { engine, githubWebUrl: "https://github.com" };
   const metrics = new Metrics({ db: connection.db, budgets: { list: () => [] } });
+  const http = createHttpApp({ connection, access, changes, search, metrics, log });
   const running = await startServer({
     webhooks: new Hono(),
-    http: createHttpApp({ connection, access, changes, search, metrics, log }),
+    http,
     host: "127.0.0.1",
     port: 0,
   });
@@ -64,6 +67,10 @@ export async function serve(
   const server: HttpServer = {
     url: running.url,
     token: API_TOKEN,
+    routes: http.routes
+      .filter(({ method }) => method !== "ALL")
+      .map(({ method, path }) => `${method} ${path}`)
+      .filter((route, i, all) => all.indexOf(route) === i),
     listening: changes.listening,
     close,
     ask: (path, init) =>

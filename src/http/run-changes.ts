@@ -2,10 +2,27 @@ import type { Connection, Listener } from "../database/connect.ts";
 import { eventOrTimeout } from "../database/lease-loop.ts";
 import { CHANGED_CHANNEL } from "../runs/events.ts";
 
+/** One reader's view of a run's changes. */
+export interface RunWatch {
+  /**
+   * Resolves at the first change since this last resolved, at the latest after `ms`, and at once when it is closed or
+   * the server shuts down.
+   */
+  next(ms: number): Promise<void>;
+  readonly closed: boolean;
+  close(): void;
+}
+
+interface Reader {
+  runId: string;
+  /** Resolved by a change. */
+  changed: PromiseWithResolvers<void>;
+}
+
 /** Tells any number of readers that a run has changed, from one LISTEN connection. */
 export class RunChanges {
   readonly #listener: Listener;
-  readonly #waiting = new Set<{ runId: string; wake: () => void }>();
+  readonly #readers = new Set<Reader>();
   readonly #watching = new Set<(runId: string | null) => void>();
   readonly #listening = Promise.withResolvers<void>();
   #closed = false;
@@ -33,14 +50,25 @@ export class RunChanges {
     return this.#closed;
   }
 
-  /** Resolves at the run's next change, at the latest after `ms`, and at once when the server shuts down. */
-  async next(runId: string, ms: number): Promise<void> {
-    if (this.#closed) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const reader = { runId, wake: resolve };
-    this.#waiting.add(reader);
-    await eventOrTimeout(promise, ms);
-    this.#waiting.delete(reader);
+  /** Follows one run from now on: close it. */
+  watchRun(runId: string): RunWatch {
+    const reader: Reader = { runId, changed: Promise.withResolvers() };
+    const readers = this.#readers.add(reader);
+    const isClosed = () => this.#closed || !readers.has(reader);
+    return {
+      get closed() {
+        return isClosed();
+      },
+      async next(ms) {
+        if (isClosed()) return;
+        await eventOrTimeout(reader.changed.promise, ms);
+        reader.changed = Promise.withResolvers();
+      },
+      close() {
+        readers.delete(reader);
+        reader.changed.resolve();
+      },
+    };
   }
 
   /** Calls back with the id of each run that changes; with null where any may have, and at the end. */
@@ -59,7 +87,7 @@ export class RunChanges {
     for (const watcher of this.#watching) watcher(null);
   }
 
-  #wake(concerns: (reader: { runId: string }) => boolean): void {
-    for (const reader of this.#waiting) if (concerns(reader)) reader.wake();
+  #wake(concerns: (reader: Reader) => boolean): void {
+    for (const reader of this.#readers) if (concerns(reader)) reader.changed.resolve();
   }
 }

@@ -8,7 +8,6 @@ import type { RunChanges } from "./run-changes.ts";
 
 /** Changes within so many milliseconds are read together. */
 const GATHER_MS = 100;
-const SLOW_MS = 60_000;
 
 /** What a reader has not taken yet. */
 export interface News {
@@ -33,32 +32,26 @@ interface Reader {
   /** The newest state of each run: so what a slow reader leaves never grows. */
   pending: Map<string, RunView>;
   isLost: boolean;
-  /** Since when something waits to be taken, by performance.now(). */
-  since: number | null;
+  hasNews: boolean;
   wake: () => void;
-  drop: () => void;
 }
 
 export interface RunFeedOptions {
   db: Kysely<Tables>;
   changes: RunChanges;
   log: Logger;
-  /** Who takes nothing for so long is let go of. */
-  slowMs?: number;
 }
 
 /** Tells any number of readers which runs change, with one look at the database for all who may see the same. */
 export class RunFeed {
   readonly #db: Kysely<Tables>;
   readonly #log: Logger;
-  readonly #slowMs: number;
   readonly #readers = new Set<Reader>();
   readonly #changed = new Set<string>();
   #gathering: NodeJS.Timeout | undefined;
 
-  constructor({ db, changes, log, slowMs = SLOW_MS }: RunFeedOptions) {
+  constructor({ db, changes, log }: RunFeedOptions) {
     this.#db = db;
-    this.#slowMs = slowMs;
     this.#log = log;
     changes.watch((runId) => {
       if (runId === null) this.#lose([...this.#readers]);
@@ -66,36 +59,20 @@ export class RunFeed {
     });
   }
 
-  /** `onDrop` is called where the reader is let go of since it takes nothing. */
-  subscribe({
-    viewer,
-    repositoryId,
-    onDrop,
-  }: {
-    viewer: Viewer;
-    repositoryId: string | null;
-    onDrop: () => void;
-  }): Subscription {
-    const reader: Reader = {
-      viewer,
-      repositoryId,
-      pending: new Map(),
-      isLost: false,
-      since: null,
-      wake: () => {},
-      drop: onDrop,
-    };
+  /** Follows from now on: close it. */
+  subscribe(whose: Pick<Reader, "viewer" | "repositoryId">): Subscription {
+    const reader: Reader = { ...whose, pending: new Map(), isLost: false, hasNews: false, wake: () => {} };
     const readers = this.#readers.add(reader);
     return {
       get closed() {
         return !readers.has(reader);
       },
       next: async (ms) => {
-        if (reader.since === null) await this.#wait(reader, ms);
+        if (!reader.hasNews) await this.#wait(reader, ms);
         const news = { runs: [...reader.pending.values()], isLost: reader.isLost };
         reader.pending.clear();
         reader.isLost = false;
-        reader.since = null;
+        reader.hasNews = false;
         return news;
       },
       close() {
@@ -157,10 +134,7 @@ export class RunFeed {
   }
 
   #notify(reader: Reader): void {
-    reader.since ??= performance.now();
+    reader.hasNews = true;
     reader.wake();
-    if (performance.now() - reader.since <= this.#slowMs) return;
-    this.#readers.delete(reader);
-    reader.drop();
   }
 }

@@ -192,6 +192,41 @@ describe("a run's event stream", () => {
     },
   );
 
+  test("tells a snapshot in place of what is no longer kept, and goes on from there", async () => {
+    const { server, run, tell, finish } = await setUp();
+    for (let i = 3; i <= 6; i += 1) await tell(`${i}`);
+    const drop = (...seqs: number[]) =>
+      database.db.deleteFrom("run_events").where("run_id", "=", run.id).where("seq", "in", seqs).execute();
+    await drop(3, 4);
+
+    const stream = await openStream(server, run.id, { lastEventId: 2 });
+    const past = await stream.take(3);
+    await drop(5, 6);
+    const late = await openStream(server, run.id, { lastEventId: 4 });
+    const [nothingLeft] = await late.take(1);
+    await finish();
+    const [end, lateEnd] = await Promise.all([stream.rest(), late.rest()]);
+
+    expect(past.map(({ id, event }) => [id, event])).toEqual([
+      [4, "snapshot"],
+      [5, "run.progress"],
+      [6, "run.progress"],
+    ]);
+    expect(past[0]?.data).toEqual({ run: expect.objectContaining({ id: run.id, state: "running" }) });
+    expect(nothingLeft).toMatchObject({ id: 6, event: "snapshot", data: { run: { state: "running" } } });
+    expect([idsOf(end), idsOf(lateEnd)]).toEqual([[7], [7]]);
+  });
+
+  test("ends with a snapshot where the end itself is no longer kept", async () => {
+    const { server, run, finish } = await setUp();
+    await finish();
+    await database.db.deleteFrom("run_events").execute();
+
+    const events = await (await openStream(server, run.id, { lastEventId: 1 })).rest();
+
+    expect(events).toMatchObject([{ id: 3, event: "snapshot", data: { run: { state: "succeeded" } } }]);
+  });
+
   test("ends when its repository leaves the reader's sight", async () => {
     const { server, run, tell } = await setUp();
     const stream = await openStream(server, run.id);

@@ -28,7 +28,7 @@ export function createEventRoutes({ db }: Connection, live: Live): OpenAPIHono {
       const runs = await listOpenRuns(db, viewer, RUNS_SHOWN);
       return { data: { runs: runs.map(runJson) }, runs };
     };
-    return createFeedStream({ ...live, viewer, repositoryId: null, snapshot });
+    return createFeedStream(c, { ...live, viewer, repositoryId: null, snapshot });
   });
   return routes;
 }

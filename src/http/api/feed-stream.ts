@@ -1,3 +1,4 @@
+import type { Context } from "hono";
 import type { Viewer } from "../../database/viewer.ts";
 import type { RunView } from "../../runs/read.ts";
 import { isFinal } from "../../runs/run.ts";
@@ -24,11 +25,11 @@ interface FeedStreamOptions extends Live {
  * What happens to runs, as server-sent events: a `snapshot`, then each run as it is once it changes. Who takes them slowly
  * gets the newest state of each, and nothing in between.
  */
-export function createFeedStream(options: FeedStreamOptions): Response {
+export function createFeedStream(c: Context, options: FeedStreamOptions): Response {
   const { feed, viewer, repositoryId } = options;
-  return eventStream((drop) => {
+  return eventStream(c, () => {
     // Before the snapshot is read, or a change in between is missed.
-    const subscription = feed.subscribe({ viewer, repositoryId, onDrop: drop });
+    const subscription = feed.subscribe({ viewer, repositoryId });
     return { frames: readFrames(subscription, options), stop: () => subscription.close() };
   });
 }
@@ -39,28 +40,24 @@ async function* readFrames(
 ): AsyncGenerator<string, void, void> {
   /** The runs that are open, as the reader knows them. */
   const known = new Map<string, RunView>();
-  try {
-    for (let isLost = true; !changes.closed && !subscription.closed; ) {
-      if (isLost) {
-        const { data, runs } = await snapshot();
-        known.clear();
-        for (const run of runs) known.set(run.id, run);
-        yield `event: snapshot\ndata: ${JSON.stringify(data)}\n\n`;
-      }
-      const news = await subscription.next(HEARTBEAT_MS);
-      isLost = news.isLost;
-      if (isLost) continue;
-      for (const run of news.runs) {
-        const before = known.get(run.id);
-        if (before && before.version >= run.version) continue; // the snapshot has it
-        yield `event: ${eventOf(run, before)}\ndata: ${JSON.stringify({ run: runJson(run) })}\n\n`;
-        if (isFinal(run.state)) known.delete(run.id);
-        else known.set(run.id, run);
-      }
-      if (news.runs.length === 0) yield ": still here\n\n";
+  for (let isLost = true; !changes.closed && !subscription.closed; ) {
+    if (isLost) {
+      const { data, runs } = await snapshot();
+      known.clear();
+      for (const run of runs) known.set(run.id, run);
+      yield `event: snapshot\ndata: ${JSON.stringify(data)}\n\n`;
     }
-  } finally {
-    subscription.close();
+    const news = await subscription.next(HEARTBEAT_MS);
+    isLost = news.isLost;
+    if (isLost) continue;
+    for (const run of news.runs) {
+      const before = known.get(run.id);
+      if (before && before.version >= run.version) continue; // the snapshot has it
+      yield `event: ${eventOf(run, before)}\ndata: ${JSON.stringify({ run: runJson(run) })}\n\n`;
+      if (isFinal(run.state)) known.delete(run.id);
+      else known.set(run.id, run);
+    }
+    if (news.runs.length === 0) yield ": still here\n\n";
   }
 }
 

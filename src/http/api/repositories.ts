@@ -243,7 +243,7 @@ export function createRepositoryRoutes(connection: Connection, live: Live): Open
         runs: [status.running, status.queued].filter((run) => run !== null),
       };
     };
-    return createFeedStream({ ...live, viewer, repositoryId: id, snapshot });
+    return createFeedStream(c, { ...live, viewer, repositoryId: id, snapshot });
   });
 
   routes.openapi(RUNS, async (c) => {

@@ -1,10 +1,11 @@
+import type { Context } from "hono";
 import type { Kysely } from "kysely";
 import type { Tables } from "../../database/schema.ts";
 import type { Viewer } from "../../database/viewer.ts";
 import { listEvents, type RunEvent } from "../../runs/events.ts";
 import { type RunView, readRun } from "../../runs/read.ts";
 import { isFinal } from "../../runs/run.ts";
-import type { RunChanges } from "../run-changes.ts";
+import type { RunChanges, RunWatch } from "../run-changes.ts";
 import { eventStream, HEARTBEAT_MS } from "./event-stream.ts";
 import { runJson } from "./views.ts";
 
@@ -27,40 +28,70 @@ interface RunStreamOptions {
   afterSeq: number;
 }
 
-/** A run's events as server-sent events, until it ends. The reader's pace rules: nothing is read ahead. */
-export function createRunStream(options: RunStreamOptions): Response {
-  const { run, afterSeq } = options;
+/**
+ * A run's events as server-sent events, until it ends. Where events that the reader has not seen are gone, a `snapshot`
+ * of the run stands for them.
+ */
+export function createRunStream(c: Context, options: RunStreamOptions): Response {
+  const { changes, run, afterSeq } = options;
   // All has been told: 204 keeps a browser's EventSource from asking again.
   if (isFinal(run.state) && afterSeq >= run.event_seq) return new Response(null, { status: 204 });
-  return eventStream(() => ({ frames: readFrames(options) }));
+  return eventStream(c, () => {
+    const watch = changes.watchRun(run.id); // before the first read, or a change in between is missed
+    return { frames: readFrames(watch, options), stop: () => watch.close() };
+  });
 }
 
-async function* readFrames({
-  db,
-  changes,
-  viewer,
-  run,
-  afterSeq,
-}: RunStreamOptions): AsyncGenerator<string, void, void> {
+async function* readFrames(
+  watch: RunWatch,
+  { db, viewer, run, afterSeq }: RunStreamOptions,
+): AsyncGenerator<string, void, void> {
   let seq = afterSeq;
   yield ": connected\n\n";
-  while (!changes.closed) {
-    const changed = changes.next(run.id, HEARTBEAT_MS); // before the read, or a change in between is missed
-    const events = await listEvents(db, run.id, { afterSeq: seq, limit: EVENTS_AT_ONCE });
-    const current = await readRun(db, viewer, run.id);
+  while (!watch.closed) {
+    const { events, lostUpTo, current } = await readOn(db, { viewer, runId: run.id, afterSeq: seq });
     if (!current) return; // out of the viewer's sight
+    if (lostUpTo !== null) {
+      yield frameOf("snapshot", lostUpTo, { run: runJson(current) });
+      seq = lostUpTo;
+    }
     for (const event of events) {
-      yield frameOf(event, current);
+      yield frameOf(nameOf(event), event.seq, { ...event, run: runJson(current) });
       seq = event.seq;
     }
     if (isFinal(current.state) && seq >= current.event_seq) return;
-    if (events.length === EVENTS_AT_ONCE) continue;
-    await changed;
+    if (seq < current.event_seq) continue;
+    await watch.next(HEARTBEAT_MS);
     if (events.length === 0) yield ": still here\n\n";
   }
 }
 
-function frameOf(event: RunEvent, run: RunView): string {
-  const name = EVENT_NAMES[event.kind] ?? "run.queued";
-  return `id: ${event.seq}\nevent: ${name}\ndata: ${JSON.stringify({ ...event, run: runJson(run) })}\n\n`;
+interface Read {
+  events: RunEvent[];
+  /** Everything up to here that comes before the events is no longer there; null: nothing is missing. */
+  lostUpTo: number | null;
+  /** The run as it is after the events. */
+  current: RunView | null;
+}
+
+async function readOn(
+  db: Kysely<Tables>,
+  { viewer, runId, afterSeq }: { viewer: Viewer; runId: string; afterSeq: number },
+): Promise<Read> {
+  const list = () => listEvents(db, runId, { afterSeq, limit: EVENTS_AT_ONCE });
+  let events = await list();
+  const current = await readRun(db, viewer, runId);
+  const last = current?.event_seq ?? 0;
+  // It may have been written in between; what is still not there now has been deleted.
+  if (events.length === 0 && last > afterSeq) events = await list();
+  const next = events[0]?.seq ?? Math.max(last, afterSeq) + 1;
+  return { events, lostUpTo: next > afterSeq + 1 ? next - 1 : null, current };
+}
+
+function nameOf(event: RunEvent): string {
+  return EVENT_NAMES[event.kind] ?? "run.queued";
+}
+
+function frameOf(name: string, seq: number, data: object): string {
+  return `id: ${seq}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }

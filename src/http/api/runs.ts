@@ -55,7 +55,9 @@ const EVENTS = createRoute({
     }),
   },
   responses: {
-    200: events("`run.queued`, `run.started`, `run.progress`, `run.completed`"),
+    200: events(
+      "`run.queued`, `run.started`, `run.progress`, `run.completed`; a `snapshot` stands for what is no longer kept",
+    ),
     204: { description: "The run has ended, and all has been told" },
     ...PROBLEMS,
   },
@@ -98,7 +100,7 @@ export function createRunRoutes(connection: Connection, changes: RunChanges): Op
     const last = Number(c.req.valid("header")["last-event-id"] ?? 0);
     const known = isSeq(last) && last <= run.event_seq; // what we never sent means: from the beginning
     const { viewer } = c.var;
-    return createRunStream({ db, changes, viewer, run, afterSeq: known ? last : 0 });
+    return createRunStream(c, { db, changes, viewer, run, afterSeq: known ? last : 0 });
   });
 
   return routes;

@@ -12,7 +12,7 @@ export interface Account extends Person {
   repositories: string[];
   /** Those among them that they may change. */
   writable: ReadonlySet<string>;
-  /** Until when that counts. */
+  /** Until when that counts, by this process's clock. */
   goodUntil: Date;
 }
 
@@ -25,8 +25,8 @@ export interface AccountRow {
   fresh: boolean;
   /** It is time to ask again. */
   soon: boolean;
-  /** Means something where it is fresh. */
-  good_until: Date;
+  /** How much longer; means something where it is fresh. */
+  good_seconds: number;
   repositories: string[];
   writable: string[];
 }
@@ -38,11 +38,13 @@ export function accountColumns(): RawBuilder<unknown> {
     users.checked_at > coalesce((select changed_at from access_changes), '-infinity')
       and users.checked_at > clock_timestamp() - make_interval(secs => ${CHECK_SECONDS}) as fresh,
     users.checked_at < clock_timestamp() - make_interval(secs => ${SOON_SECONDS}) as soon,
-    users.checked_at + make_interval(secs => ${CHECK_SECONDS}) as good_until,
+    case when isfinite(users.checked_at)
+      then extract(epoch from users.checked_at - clock_timestamp())::float8 + ${CHECK_SECONDS} else 0 end as good_seconds,
     array(select repository_id::text from user_repositories where user_id = users.id order by repository_id) as repositories,
     array(select repository_id::text from user_repositories where user_id = users.id and may_write) as writable`;
 }
 
-export function toAccount({ id, login, repositories, writable, good_until }: AccountRow): Account {
-  return { id, login, repositories, writable: new Set(writable), goodUntil: good_until };
+export function toAccount({ id, login, repositories, writable, good_seconds }: AccountRow): Account {
+  const goodUntil = new Date(Date.now() + good_seconds * 1000);
+  return { id, login, repositories, writable: new Set(writable), goodUntil };
 }

@@ -1,4 +1,6 @@
+import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
+import { CHECK_SECONDS } from "../../src/access/account.ts";
 import { transaction } from "../../src/database/connect.ts";
 import { appendEvent } from "../../src/runs/events.ts";
 import { finishRun } from "../../src/runs/queue.ts";
@@ -84,6 +86,21 @@ describe("the stream of the overview", () => {
 
     expect(snapshot?.data.runs).toEqual([]);
     expect(event?.data.run).toMatchObject({ id: run_id, position: 1 });
+  });
+
+  test("ends once it is no longer known what the viewer may see: who asks again is looked at again", async () => {
+    const server = await setUp({ access: signInAccess(database) });
+    const { token } = await seedUser(database.db, { read: ["200"] });
+    server.token = token;
+    await sql`update users set checked_at = checked_at - make_interval(secs => ${CHECK_SECONDS - 0.5})`.execute(
+      database.db,
+    );
+    const stream = await openEvents<Data>(server, "/api/v1/events");
+
+    const told = await stream.rest();
+
+    expect(told.map(({ event }) => event)).toEqual(["snapshot"]);
+    await expectProblem(await server.ask("/api/v1/events"), 401);
   });
 
   test("begins again with all that is open where something may have been missed", async () => {

@@ -16,19 +16,34 @@ export interface Frames {
 /**
  * Answers server-sent events. The reader's pace rules: nothing is begun before it reads, which HEAD never does, and no
  * frame is made before the one before is taken. Who takes none loses the connection. Frames that cannot be made end
- * the stream: its reader asks again, and is told why.
+ * the stream, and so does the time for which it is known what the caller may see: its reader asks again.
  */
 export function eventStream(c: Context, create: () => Frames, { slowMs = SLOW_MS } = {}): Response {
   const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>;
   let made: Frames | undefined;
   let slow: NodeJS.Timeout | undefined;
+  let over: NodeJS.Timeout | undefined;
+  let isOver = false;
+
+  function begin(): Frames {
+    const until = c.get("caller")?.goodUntil ?? null;
+    if (until) {
+      over = setTimeout(() => {
+        isOver = true;
+        made?.stop();
+      }, until.getTime() - Date.now());
+    }
+    return create();
+  }
+
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         clearTimeout(slow);
-        made ??= create();
+        made ??= begin();
         const { done, value } = await made.frames.next().catch(() => ({ done: true, value: undefined }));
-        if (done || !value) {
+        if (done || !value || isOver) {
+          clearTimeout(over);
           made.stop();
           controller.close();
           return;
@@ -38,6 +53,7 @@ export function eventStream(c: Context, create: () => Frames, { slowMs = SLOW_MS
       },
       async cancel() {
         clearTimeout(slow);
+        clearTimeout(over);
         made?.stop();
         await made?.frames.return();
       },

@@ -165,13 +165,12 @@ function requireToken(c: Context, token: string): Caller {
 
 /** A person's browser or program, or the operator's program. */
 async function requireUser(c: Context, access: GitHubAccess): Promise<Caller> {
-  const authorization = c.req.header("authorization");
-  const bearer = BEARER.exec(authorization ?? "")?.[1];
+  const bearer = BEARER.exec(c.req.header("authorization") ?? "")?.[1]; // a proxy may have a password of its own
   if (bearer !== undefined && access.apiToken !== null && isEqual(bearer, access.apiToken))
     return THE_OPERATOR;
   const found = await askGitHub(async () => {
-    if (authorization === undefined) return await findBrowser(c, access);
-    const known = bearer === undefined ? null : await access.accounts.findByToken(bearer);
+    if (bearer === undefined) return await findBrowser(c, access);
+    const known = await access.accounts.findByToken(bearer);
     return known && callerOf(known.account, { access, scope: known.scope });
   });
   if (found) return found;

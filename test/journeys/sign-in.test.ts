@@ -67,6 +67,8 @@ describe("signing in", () => {
     expect(new URL(asked.url).searchParams.get("return_to")).toBe(wanted);
     expect([page.status, page.url]).toEqual([200, `${server.url}${wanted}`]);
     expect(await idsSeen(server, browser)).toEqual([own]);
+    const headers = { cookie: cookieOf(browser), authorization: "Basic cHJveHk6cHJveHk=" };
+    expect((await fetch(`${server.url}/`, { headers })).status, "with a proxy's own password").toBe(200);
   });
 
   test("keeps nothing that could be used by who reads the database or the log", async () => {

@@ -15,7 +15,7 @@ function describe(app: OpenAPIHono): Document {
   app.openAPIRegistry.registerComponent("securitySchemes", "token", {
     type: "http",
     scheme: "bearer",
-    description: "The operator's API token",
+    description: "A personal API token of the settings page, or the operator's",
   });
   return app.getOpenAPI31Document({
     openapi: "3.1.0",

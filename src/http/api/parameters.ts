@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import type { FilePosition } from "../../scan/read.ts";
 import { badRequest } from "../problem.ts";
 
 const DEFAULT_LIMIT = 50;
@@ -134,8 +135,21 @@ export function page<Row, Json>(
 }
 
 /** True for base64 as files' `path_base64` is written: padded, on one line. */
-export function isBase64(given: string): boolean {
+function isBase64(given: string): boolean {
   return given !== "" && Buffer.from(given, "base64").toString("base64") === given;
+}
+
+/** Whether a value is a file's place in a list. */
+export function isFilePosition(value: unknown): value is FilePosition {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "path" in value &&
+    typeof value.path === "string" &&
+    !value.path.includes("\0") &&
+    "path_base64" in value &&
+    (value.path_base64 === null || (typeof value.path_base64 === "string" && isBase64(value.path_base64)))
+  );
 }
 
 export function isId(value: unknown): value is string {

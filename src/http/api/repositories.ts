@@ -1,18 +1,17 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { type Connection, transaction } from "../../database/connect.ts";
+import type { Connection } from "../../database/connect.ts";
 import { listRepositories, REPOSITORY_STATES, readRepository } from "../../installations/read.ts";
-import { listActiveRuns, listRuns, type RunStatus, readRun, readStatus } from "../../runs/read.ts";
-import { requestRescan } from "../../runs/rescan.ts";
+import { listActiveRuns, listRuns, type RunStatus, readStatus } from "../../runs/read.ts";
 import { type FilePosition, type LineRange, listFiles, readFile } from "../../scan/read.ts";
-import { requireWrite } from "../access.ts";
 import { badRequest, notFound, Problem } from "../problem.ts";
+import { rescan } from "../rescan.ts";
 import { createFeedStream, type Live } from "./feed-stream.ts";
 import {
   cursor,
   glob,
   idParameters,
-  isBase64,
+  isFilePosition,
   isId,
   limit,
   nameQuery,
@@ -208,21 +207,10 @@ export function createRepositoryRoutes(connection: Connection, live: Live): Open
   });
 
   routes.openapi(RESCAN, async (c) => {
-    // A removed repository is hidden; only who may see all is told why it cannot be scanned.
-    const { repositories } = c.var.viewer;
-    const asked = c.req.valid("param").id;
-    const id = repositories === "all" ? asked : (await requireRepository(c, asked)).id;
-    requireWrite(c, id);
-    const mode = readMode(await c.req.text());
-    const rescan = await transaction(connection, ({ trx }) =>
-      requestRescan(trx, { repository_id: id, mode, requested_by: c.var.caller.actor }),
-    );
-    if (rescan.kind === "refused" && rescan.why === "unknown_repository") throw notFound("repository");
-    if (rescan.kind === "refused") throw new Problem(422, "Cannot scan", { detail: rescan.message });
-    const run = await readRun(db, c.var.viewer, rescan.run_id);
-    if (!run) throw notFound("run");
+    const { id } = c.req.valid("param");
+    const readMode = async () => modeOf(await c.req.text());
+    const { run, outcome, cooldown } = await rescan(c, connection, { id, readMode });
     c.header("Location", `/api/v1/runs/${run.id}`);
-    const { outcome, cooldown } = rescan;
     if (cooldown)
       c.header("Retry-After", String(Math.max(1, Math.ceil((cooldown.until.getTime() - Date.now()) / 1000))));
     return c.json({ run_id: run.id, outcome, run: runJson(run), ...(cooldown && { cooldown }) }, 202);
@@ -264,18 +252,6 @@ function statusJson({ running, queued, last_finished }: RunStatus) {
   };
 }
 
-function isFilePosition(value: unknown): value is FilePosition {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "path" in value &&
-    typeof value.path === "string" &&
-    !value.path.includes("\0") &&
-    "path_base64" in value &&
-    (value.path_base64 === null || (typeof value.path_base64 === "string" && isBase64(value.path_base64)))
-  );
-}
-
 /** The lines that are asked for, or null for all; the file may end before. */
 function linesOf(start: number | null, end: number | null): LineRange | null {
   if (start === null && end === null) return null;
@@ -285,7 +261,7 @@ function linesOf(start: number | null, end: number | null): LineRange | null {
 }
 
 /** No body means an incremental scan. Read as text: programs often do not say that they send JSON. */
-function readMode(body: string): "incremental" | "full" {
+function modeOf(body: string): "incremental" | "full" {
   const result = rescanBody.safeParse(body.trim() === "" ? {} : parseJson(body));
   if (result.success) return result.data.mode;
   throw badRequest(result.error.issues[0]?.message ?? "The body does not fit.");

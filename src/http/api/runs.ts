@@ -1,10 +1,9 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { type Connection, transaction } from "../../database/connect.ts";
+import type { Connection } from "../../database/connect.ts";
 import { listEvents } from "../../runs/events.ts";
-import { cancelRun } from "../../runs/queue.ts";
 import { readRun } from "../../runs/read.ts";
-import { requireWrite } from "../access.ts";
+import { cancel } from "../cancel.ts";
 import { notFound, Problem } from "../problem.ts";
 import type { RunChanges } from "../run-changes.ts";
 import { cursor, idParameters, limit, page } from "./parameters.ts";
@@ -84,14 +83,11 @@ export function createRunRoutes(connection: Connection, changes: RunChanges): Op
   });
 
   routes.openapi(CANCEL, async (c) => {
-    const { id, repository_id } = await requireRun(c, c.req.valid("param").id);
-    requireWrite(c, repository_id);
-    const state = await transaction(connection, ({ trx }) => cancelRun(trx, id, c.var.caller.actor));
-    const run = await requireRun(c, id);
-    if (state === null) {
+    const { run, outcome } = await cancel(c, connection, c.req.valid("param").id);
+    if (outcome === "ended") {
       throw new Problem(422, "Cannot cancel", { detail: `The run has ended already: it is ${run.state}.` });
     }
-    c.header("Location", `/api/v1/runs/${id}`);
+    c.header("Location", `/api/v1/runs/${run.id}`);
     return c.json(runJson(run), 202);
   });
 

@@ -15,8 +15,10 @@ import { createRepositoryRoutes } from "./api/repositories.ts";
 import { createRunRoutes } from "./api/runs.ts";
 import { createSearchRoutes, type SearchAccess } from "./api/search.ts";
 import type { Metrics } from "./metrics.ts";
+import { createStaticRoutes } from "./pages/assets.ts";
 import { problemPage } from "./pages/problem.ts";
-import { createPageRoutes, createStaticRoutes } from "./pages/routes.ts";
+import { createPageRoutes } from "./pages/routes.ts";
+import { createView } from "./pages/view.ts";
 import { notFound, Problem, sendProblem } from "./problem.ts";
 import type { RunChanges } from "./run-changes.ts";
 import { RunFeed } from "./run-feed.ts";
@@ -102,9 +104,11 @@ function isStream(c: Context): boolean {
 const MAX_BODY_BYTES = 64 * 1024;
 const tooLarge = new Problem(413, "Too large", { detail: "The body must not be over 64 KB." });
 
-/** Pages carry no script and nothing from elsewhere. */
+/** Pages load nothing from elsewhere; their one script is a file of ours. */
 const CONTENT_SECURITY_POLICY = {
   defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  connectSrc: ["'self'"],
   styleSrc: ["'self'"],
   imgSrc: ["'self'"],
   formAction: ["'self'"],
@@ -143,6 +147,6 @@ function wantsPage(c: Context): boolean {
 /** Problems as JSON to programs, as a page to people. */
 function answer(c: Context, problem: Problem): Response | Promise<Response> {
   return wantsPage(c)
-    ? c.html(problemPage(problem), problem.status, problem.headers)
+    ? c.html(problemPage(createView(c), problem), problem.status, problem.headers)
     : sendProblem(c, problem);
 }

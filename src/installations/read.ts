@@ -1,4 +1,4 @@
-import { type Kysely, sql } from "kysely";
+import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { Settings, SettingsFault, Tables } from "../database/schema.ts";
 import { type Viewer, visibleTo } from "../database/viewer.ts";
 import { storedSettings } from "../scan/settings-store.ts";
@@ -77,7 +77,7 @@ export async function listRepositories(
   const { rows } = await sql<Row>`
     select ${COLUMNS} from repositories
     where ${visibleTo(viewer)}
-      and (${q}::text is null or position(lower(${q}) in lower(repositories.owner || '/' || repositories.name)) > 0)
+      and ${isNamedLike(q)}
       and (${after}::bigint is null or repositories.id > ${after}::bigint)
       and case ${state}::text
         when 'indexed' then indexed_commit is not null
@@ -87,6 +87,17 @@ export async function listRepositories(
         else true end
     order by repositories.id limit ${limit}`.execute(db);
   return rows.map(toView);
+}
+
+function isNamedLike(q: string | null): RawBuilder<boolean> {
+  return sql`(${q}::text is null or position(lower(${q}) in lower(repositories.owner || '/' || repositories.name)) > 0)`;
+}
+
+/** Whether the viewer may see any repository at all. */
+export async function hasRepositories(db: Kysely<Tables>, viewer: Viewer): Promise<boolean> {
+  const { rows } = await sql<{ some: boolean }>`
+    select exists (select from repositories where ${visibleTo(viewer)}) as some`.execute(db);
+  return rows[0]?.some ?? false;
 }
 
 /** A repository of the overview, and the run that tells of it: the one that runs or waits, else the last. */
@@ -104,8 +115,15 @@ export interface Overview {
   queued: number;
 }
 
-/** The visible repositories as a person wants to see them, at most so many of them, and how many there are of each. */
-export async function readOverview(db: Kysely<Tables>, viewer: Viewer, limit: number): Promise<Overview> {
+/**
+ * The visible repositories as a person wants to see them, at most so many of them, and how many there are of each. `q`
+ * is a part of the full name, without regard to case; `offset` is how many come before.
+ */
+export async function readOverview(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  { limit, offset = 0, q = null }: { limit: number; offset?: number; q?: string | null },
+): Promise<Overview> {
   type Counted = Row & { run_id: string | null } & Omit<Overview, "rows" | "repositories"> & { all: number };
   const { rows } = await sql<Counted>`
     select ${COLUMNS}, newest.id as run_id, count(*) over ()::int as all,
@@ -114,11 +132,15 @@ export async function readOverview(db: Kysely<Tables>, viewer: Viewer, limit: nu
       (count(*) filter (where newest.state = 'queued') over ())::int as queued
     from repositories
     left join lateral (
-      select id, state from runs where repository_id = repositories.id order by id desc limit 1
+      select id, state from (
+        (select id, state, 0 as place from runs where repository_id = repositories.id and state = 'running')
+        union all
+        (select id, state, 1 from runs where repository_id = repositories.id order by id desc limit 1)
+      ) telling order by place limit 1
     ) newest on true
-    where ${visibleTo(viewer)}
+    where ${visibleTo(viewer)} and ${isNamedLike(q)}
     order by array_position('{failed,running,queued}', newest.state), lower(repositories.owner), lower(repositories.name)
-    limit ${limit}`.execute(db);
+    limit ${limit} offset ${offset}`.execute(db);
   const [first] = rows;
   return {
     rows: rows.map(({ run_id, all: _, failed: __, running: ___, queued: ____, ...row }) => ({

@@ -53,3 +53,23 @@ export async function listEvents(
     .limit(options.limit)
     .execute();
 }
+
+/** The events of a run that tell its course: all but progress within a stage; the newest ones, oldest first. */
+export async function listMilestones(db: Kysely<Tables>, runId: string, limit: number): Promise<RunEvent[]> {
+  const { rows } = await sql<RunEvent>`
+    select seq, at, level, kind, message, data, error from (
+      select *, lag(case when kind = 'run.progress' then data ->> 'stage' end) over (order by seq) as stage_before
+      from run_events where run_id = ${runId}
+    ) told
+    where kind <> 'run.progress' or data ->> 'stage' is distinct from stage_before
+    order by seq desc limit ${limit}`.execute(db);
+  return rows.reverse();
+}
+
+/** The last event of a run that tells of an error, or null. */
+export async function findLastFailure(db: Kysely<Tables>, runId: string): Promise<RunEvent | null> {
+  const { rows } = await sql<RunEvent>`
+    select seq, at, level, kind, message, data, error from run_events
+    where run_id = ${runId} and error is not null order by seq desc limit 1`.execute(db);
+  return rows[0] ?? null;
+}

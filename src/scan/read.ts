@@ -59,6 +59,53 @@ export async function listFiles(
   return rows;
 }
 
+/** How many files of a repository there are in each state but `indexed`. */
+export async function countProblems(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  repositoryId: string,
+): Promise<Partial<Record<FileState, number>>> {
+  const { rows } = await sql<{ state: FileState; count: number }>`
+    select files.state, count(*)::int as count
+    from files join repositories on repositories.id = files.repository_id
+    where ${visibleTo(viewer)} and files.repository_id = ${repositoryId} and files.state <> 'indexed'
+    group by files.state`.execute(db);
+  return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
+}
+
+/** The first few files of each state but `indexed`, in path order. */
+export async function listProblems(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  options: { repository_id: string; ofEach: number },
+): Promise<FileView[]> {
+  const { rows } = await sql<FileView>`
+    select ${FILE_COLUMNS}
+    from (
+      select *, row_number() over (partition by files.state order by path) as place
+      from files where repository_id = ${options.repository_id} and files.state <> 'indexed'
+    ) files
+    join repositories on repositories.id = files.repository_id
+    left join blobs on blobs.repository_id = files.repository_id and blobs.sha = files.sha
+    where ${visibleTo(viewer)} and files.place <= ${options.ofEach}
+    order by files.state, files.path`.execute(db);
+  return rows;
+}
+
+/** The languages of a repository's files, those of most files first. */
+export async function listLanguages(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  options: { repository_id: string; limit: number },
+): Promise<{ language: string; files: number }[]> {
+  const { rows } = await sql<{ language: string; files: number }>`
+    select files.language, count(*)::int as files
+    from files join repositories on repositories.id = files.repository_id
+    where ${visibleTo(viewer)} and files.repository_id = ${options.repository_id} and files.language is not null
+    group by files.language order by count(*) desc, files.language limit ${options.limit}`.execute(db);
+  return rows;
+}
+
 /** A glob as a POSIX regular expression: `*` and `?` stay inside a folder, `**` crosses folders. */
 function globToRegex(glob: string): string {
   // Repeated `**` mean no more than one, and PostgreSQL refuses thousands of them as too complex.

@@ -1,297 +1,105 @@
 import { describe, expect, test } from "vitest";
 import { appendEvent } from "../../src/runs/events.ts";
 import { useDatabase } from "../support/database.ts";
-import { SHA, seedRepository, seedUser } from "../support/seed.ts";
+import { seedRepository, seedUser } from "../support/seed.ts";
 import { signInAccess } from "../support/sign-in.ts";
+import { ESCAPED, HOSTILE, linksOf, REFRESH, readPage, titleOf, wordsOf } from "./page.ts";
 import { INDEXED, seedFiles, seedRun, updateRepository } from "./seed.ts";
-import { expectProblem, type HttpServer, serve } from "./server.ts";
+import { expectProblem, serve } from "./server.ts";
 
 const database = useDatabase();
-const REFRESH = '<meta http-equiv="refresh"';
-/** Ends an attribute, an element, a title; then would run. */
-const HOSTILE = `"'></title></code><script>alert(1)</script><img src=x onerror=alert(1)>&amp;`;
-const ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&amp;amp;";
 
 async function setUp() {
   await seedRepository(database.db);
   return await serve(database);
 }
 
-/** A page's HTML; also that nothing in it could run or be loaded from elsewhere. */
-async function readPage(server: HttpServer, path: string, status = 200): Promise<string> {
-  const response = await server.ask(path, { headers: { accept: "text/html,*/*;q=0.8" } });
-  const page = await response.text();
-  expect(response.status, page).toBe(status);
-  expect(response.headers.get("content-type")).toMatch(/^text\/html; charset=utf-8$/i);
-  expect(response.headers.get("content-security-policy")).toBe(
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-  );
-  expect(response.headers.get("x-content-type-options")).toBe("nosniff");
-  expect(response.headers.get("cache-control")).toBe("no-store");
-  expect(page).toMatch(/^<!doctype html>/);
-  expect(page).not.toMatch(
-    /<script|<img|<iframe|<form(?! class="search" action="\/search" role)| on\w+="| style="|(src|href)="(?!\/)/i,
-  );
-  expect(page).not.toMatch(/undefined|\[object|NaN|>null</);
-  return page;
-}
-
-/** A page's words, without its tags. */
-function wordsOf(page: string): string {
-  return page
-    .replace(/<[^>]*>/g, " ")
-    .replace(/\s+/g, " ")
-    .trim();
-}
-
-describe("a run's page", () => {
-  const at = (minute: number) => new Date(Date.UTC(2026, 0, 2, 3, minute, 5));
-  const cases: [string, Parameters<typeof seedRun>[1], { says: RegExp[]; live: boolean }][] = [
-    ["queued", { state: "queued" }, { says: [/queued/, /Number 1 in line\./], live: true }],
-    [
-      "queued and waiting",
-      {
-        state: "queued",
-        not_before: new Date("2126-01-02T12:40:00Z"),
-        wait_reason: "GitHub's rate limit is spent.",
-      },
-      { says: [/Waiting until 2126-01-02 12:40:00 UTC : GitHub&#39;s rate limit is spent\./], live: true },
-    ],
-    [
-      "running",
-      {
-        state: "running",
-        stage: "fetching",
-        progress: JSON.stringify({ files_total: 1208, files_done: 412 }),
-        requested_by: "octocat",
-        trigger: "rescan",
-      },
-      { says: [/Now: fetching\./, /412 of 1,208 files/, /octocat \(rescan\)/], live: true },
-    ],
-    ["running, before it has told a stage", { state: "running" }, { says: [/Now: starting\./], live: true }],
-    [
-      "succeeded",
-      {
-        verified: true,
-        head_sha: SHA("a"),
-        tree_sha: SHA("b"),
-        progress: JSON.stringify({
-          files_total: 1,
-          files_changed: 1,
-          files_removed: 2,
-          files_skipped: 3,
-          chunks: 4000,
-        }),
-        started_at: at(1),
-        finished_at: at(2),
-      },
-      {
-        says: [
-          /at aaaaaaa /,
-          /1 file listed; tree b{40} verified: the index is this commit, whole\./,
-          /Started 2026-01-02 03:01:05 UTC Ended 2026-01-02 03:02:05 UTC/,
-          /Changed 1 file Removed 2 files Not indexed by design 3 files Chunks 4,000/,
-        ],
-        live: false,
-      },
-    ],
-    [
-      "succeeded, some files failed",
-      {
-        verified: true,
-        tree_sha: SHA("b"),
-        progress: JSON.stringify({ files_total: 1208, files_failed: 12 }),
-      },
-      { says: [/1,208 files listed/, /12 files could not be read\./], live: false },
-    ],
-    [
-      "succeeded, unverified",
-      { verified: false },
-      { says: [/does not hash to the commit.*s tree/], live: false },
-    ],
-    [
-      "succeeded with no commits",
-      { verified: null },
-      { says: [/no commits: nothing to index/], live: false },
-    ],
-    [
-      "failed",
-      {
-        state: "failed",
-        reason: "GitHub refused to list the files.",
-        reason_code: "forbidden",
-        failures: 1,
-        epoch: 2,
-      },
-      { says: [/GitHub refused to list the files\. forbidden/, /2, 1 failure of at most 5/], live: false },
-    ],
-    ["cancelled", { state: "cancelled" }, { says: [/Cancelled ?\./], live: false }],
-    [
-      "cancelled by somebody",
-      { state: "cancelled", cancel_requested_by: "octocat" },
-      { says: [/Cancelled by octocat\./], live: false },
-    ],
-  ];
-
-  test.each(cases)(
-    "that is %s says so, and asks again only while it lives",
-    async (_state, run, { says, live }) => {
-      const server = await setUp();
-      const id = await seedRun(database.db, run);
-
-      const page = await readPage(server, `/runs/${id}`);
-
-      expect(page).toContain(`<title>Run ${id} of account-1/repository-100 · Repodex</title>`);
-      expect(page).toContain('<a href="/repositories/100">account-1/repository-100</a>');
-      for (const sentence of says) expect(wordsOf(page)).toMatch(sentence);
-      expect(page.includes(REFRESH)).toBe(live);
-    },
-  );
-
-  test("that was replaced leads to the run that replaced it", async () => {
-    const server = await setUp();
-    const successor = await seedRun(database.db);
-    const id = await seedRun(database.db, { state: "superseded", superseded_by: successor });
-
-    const page = await readPage(server, `/runs/${id}`);
-
-    expect(page).toContain(`Replaced by <a href="/runs/${successor}">run ${successor}</a>`);
-    expect(page).not.toContain(REFRESH);
-  });
-
-  test("shows the newest of a long log, with what lay beneath its errors", async () => {
-    const server = await setUp();
-    await updateRepository(database.db, INDEXED);
-    const id = await seedRun(database.db);
-    for (let i = 1; i <= 205; i += 1) {
-      await appendEvent(database.db, id, { kind: "run.progress", message: `Event no. ${i};` });
-    }
-    const error = { code: "flaky", message: "Again.", cause: "GitHub hung up." };
-    await appendEvent(database.db, id, { kind: "run.retrying", level: "warn", message: "Again.", error });
-    const data = { files_done: 412, files_total: 1208 };
-    await appendEvent(database.db, id, { kind: "run.progress", message: "Reading files", data });
-
-    const words = wordsOf(await readPage(server, `/runs/${id}`));
-
-    expect(words).not.toContain("Event no. 7;");
-    expect(words).toContain("Event no. 8;");
-    expect(words).toContain("Again. flaky: GitHub hung up.");
-    expect(words).toContain("Reading files (412 of 1,208)");
-    expect(words).toContain(`Search answers from ${INDEXED.indexed_commit.slice(0, 7)}`);
-  });
-});
-
-describe("a repository's page", () => {
-  test("says what is indexed, what is not readable, and what ran", async () => {
-    const server = await setUp();
-    await updateRepository(database.db, { ...INDEXED, archived: true });
-    await seedFiles(database.db, [
-      { path: "fine.ts" },
-      { path: "lost.bin", state: "unreadable", reason: "GitHub did not deliver it." },
-      { path: "old.txt", state: "encoding", reason: "Its encoding is unknown." },
-      { path: "logo.png", state: "binary", reason: "It is binary." },
-    ]);
-    const failed = await seedRun(database.db, {
-      state: "failed",
-      reason: "It broke.",
-      reason_code: "broken",
-    });
-
-    const page = await readPage(server, "/repositories/100");
-
-    const words = wordsOf(page);
-    expect(words).toContain("account-1/repository-100 archived");
-    expect(words).toMatch(/Indexed at c{7} of main on 2026-01-02 03:04:05 UTC ; tree d{40} verified\./);
-    expect(words).toMatch(/3 indexed files ?, 4 chunks, 5\.0 GB\./);
-    expect(words).toContain("lost.bin GitHub did not deliver it. old.txt Its encoding is unknown.");
-    expect(words).not.toContain("logo.png");
-    expect(page).toContain(`<a href="/runs/${failed}">${failed}</a>`);
-    expect(words).toContain("It broke.");
-    expect(page).not.toContain(REFRESH);
-  });
-
-  test("with no index and no run says so, and asks again while one runs", async () => {
-    const server = await setUp();
-
-    const empty = await readPage(server, "/repositories/100");
-    await seedRun(database.db, { state: "running" });
-    const running = await readPage(server, "/repositories/100");
-
-    expect(wordsOf(empty)).toMatch(
-      /Nothing is indexed yet\. Configuration: the defaults\. Runs No run yet\.$/,
-    );
-    expect(empty).not.toContain(REFRESH);
-    expect(running).toContain(REFRESH);
-  });
-
-  test("does not claim an index verified that is not", async () => {
-    const server = await setUp();
-    await updateRepository(database.db, { ...INDEXED, indexed_verified: false });
-
-    const words = wordsOf(await readPage(server, "/repositories/100"));
-
-    expect(words).toContain("its file list could not be verified.");
-    expect(words).not.toMatch(/tree \w+ verified/);
-  });
-});
-
 describe("the home page", () => {
   test("lists repositories, those without an index too", async () => {
     const server = await setUp();
-    await updateRepository(database.db, INDEXED);
+    await updateRepository(database.db, { ...INDEXED, indexed_at: new Date(Date.now() - 3 * 3_600_000) });
     await seedRepository(database.db, { id: "101" });
+    await seedRepository(database.db, { id: "102" });
+    await database.db
+      .updateTable("repositories")
+      .set({ ...INDEXED, indexed_verified: false, archived: true, private: false })
+      .where("id", "=", "102")
+      .execute();
 
     const page = await readPage(server, "/");
 
-    expect(page).toContain('<a href="/repositories/100">account-1/repository-100</a>');
-    expect(wordsOf(page)).toContain(
-      "account-1/repository-100 ccccccc 2026-01-02 03:04:05 UTC 3 account-1/repository-101 not yet",
-    );
-    expect(page).not.toContain("the whole list");
-  });
-
-  test("says what to do where there is none, and that there are more than it shows", async () => {
-    const server = await serve(database);
-    const none = await readPage(server, "/");
-    for (let id = 1; id <= 201; id += 1) await seedRepository(database.db, { id: `${id}` });
-
-    const many = await readPage(server, "/");
-
-    expect(wordsOf(none)).toContain("None yet. Install the GitHub App");
-    expect(many.match(/href="\/repositories\/\d+"/g)).toHaveLength(200);
-    expect(many).not.toContain('href="/repositories/99"'); // the last by name
-    expect(wordsOf(many)).toContain("201 repositories");
-    expect(wordsOf(many)).toContain("1 more repository: see the whole list");
+    const words = wordsOf(page);
+    expect(linksOf(page, /^account-1\/repository-100$/)).toEqual(["/repositories/100"]);
+    expect(words).toContain("account-1/ repository-100 private ccccccc verified 3 hours ago 3");
+    expect(words).toContain("account-1/ repository-101 private not yet");
+    expect(words).toContain("account-1/ repository-102 archived ccccccc not verified");
+    expect(page).toContain('title="2026-01-02 03:04:05 UTC"');
+    expect(page).toContain('<live-region src="/api/v1/events">');
+    expect(page).toContain(REFRESH);
+    expect(titleOf(page)).toBe("Repositories");
   });
 
   test("shows what failed first and why, then what runs, what waits, and the others", async () => {
     const server = await setUp();
     for (const id of ["101", "102", "103"]) await seedRepository(database.db, { id });
-    await seedRun(database.db, {
-      repository_id: "101",
-      state: "failed",
-      reason: "It broke.",
-      reason_code: "x",
-    });
+    const failure = { state: "failed", reason: "It broke.", reason_code: "forbidden" } as const;
+    await seedRun(database.db, { repository_id: "101", ...failure });
     const progress = JSON.stringify({ files_done: 412, files_total: 1_208 });
     await seedRun(database.db, { repository_id: "102", state: "running", stage: "reading files", progress });
+    await seedRun(database.db, { repository_id: "102", state: "queued" });
     await seedRun(database.db, { repository_id: "103", state: "queued" });
     await seedRun(database.db, { state: "failed", reason: "Long ago.", reason_code: "x" });
     await seedRun(database.db, { state: "succeeded" });
 
-    const words = wordsOf(await readPage(server, "/"));
+    const page = await readPage(server, "/");
 
-    expect(words).toContain("4 repositories · 1 failed · 1 being indexed · 1 waiting");
-    const [failed, running, queued, good] = ["101", "102", "103", "100"].map((id) =>
-      words.indexOf(`repository-${id}`),
+    const words = wordsOf(page);
+    expect(words).toContain("4 repositories 1 failed 1 being indexed 1 waiting");
+    const places = ["101", "102", "103", "100"].map((id) => words.indexOf(`repository-${id}`));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(words).toMatch(/Failed account-1\/ repository-101 private Failed It broke\. What to do: Open/);
+    expect(words).toMatch(
+      /Being indexed account-1\/ repository-102 private Running Reading files · 412 of 1,208 files/,
     );
-    expect([failed, running, queued, good]).toEqual(
-      [failed, running, queued, good].toSorted((a, b) => (a ?? 0) - (b ?? 0)),
-    );
-    expect(words).toContain("repository-101 failed It broke. not yet");
-    expect(words).toContain("repository-102 running reading files: 412 of 1,208 files not yet");
-    expect(words).toContain("repository-103 queued number 1 in line not yet");
+    expect(page).toContain('<progress value="412" max="1208"');
+    expect(words).toContain("repository-103 private Waiting number 2 in line not yet");
     expect(words).not.toContain("Long ago.");
+    expect(titleOf(page)).toBe("1 failed · 1 being indexed · Repositories");
+  });
+
+  test("finds repositories by a part of their name, and says where none has it", async () => {
+    const server = await setUp();
+    await seedRepository(database.db, { id: "101" });
+
+    const some = await readPage(server, "/?q=SITORY-101");
+    const none = await readPage(server, "/?q=nothing%3Cb%3E");
+
+    expect(wordsOf(some)).toContain("1 repository");
+    expect(some).toContain("repository-101");
+    expect(some).not.toContain("repository-100");
+    expect(some).toContain('value="SITORY-101"');
+    expect(wordsOf(none)).toContain("No repository has “nothing&lt;b&gt;” in its name.");
+    expect(linksOf(none, /Show all/)).toEqual(["/"]);
+  });
+
+  test("leads from page to page, to each repository once", async () => {
+    const server = await setUp();
+    for (let id = 101; id <= 301; id += 1) await seedRepository(database.db, { id: `${id}` });
+
+    const first = await readPage(server, "/");
+    const [next = ""] = linksOf(first, /^Next page$/);
+    const second = await readPage(server, next);
+
+    const shown = [first, second].map((page) =>
+      [...page.matchAll(/href="\/repositories\/(\d+)"/g)].map(([, id]) => id),
+    );
+    expect(shown.map(({ length }) => length)).toEqual([200, 2]);
+    expect(new Set(shown.flat()).size).toBe(202);
+    expect(wordsOf(first)).toContain("1–200 of 202");
+    expect(wordsOf(second)).toContain("201–202 of 202");
+    expect(linksOf(second, /^Previous page$/)).toEqual(["/?"]);
+    expect(linksOf(second, /^Next page$/)).toEqual([]);
   });
 
   test("counts and shows a viewer what it may see, and no more", async () => {
@@ -304,17 +112,91 @@ describe("the home page", () => {
     const words = wordsOf(await readPage(server, "/"));
 
     expect(words).toContain("1 repository");
-    expect(words).not.toMatch(/failed|repository-100/);
+    expect(words).not.toMatch(/[Ff]ailed|repository-100/);
+  });
+});
+
+describe("the first page of all", () => {
+  test("says what comes next while there is no repository, and shows the first by itself", async () => {
+    const server = await serve(database);
+
+    const page = await readPage(server, "/");
+
+    expect(wordsOf(page)).toContain("No repository yet");
+    expect(wordsOf(page)).toContain("The first scan appears here by itself");
+    expect(page).toContain('<live-region src="/api/v1/events">');
+    await seedRepository(database.db);
+    expect(wordsOf(await readPage(server, "/"))).toContain("1 repository");
+  });
+});
+
+describe("pages in Korean", () => {
+  const ASKS = ["ko", "ko-KR", "ko-KR,ko;q=0.9,en-US;q=0.8", "fr, ko;q=0.5", "en;q=0.3, KO;q=0.4"];
+
+  test.each(ASKS)("are for who prefers it: %s", async (language) => {
+    const server = await setUp();
+
+    const page = await readPage(server, "/", { language });
+
+    expect(page).toContain('<html lang="ko">');
+    expect(wordsOf(page)).toContain("저장소 1개");
+    expect(titleOf(page)).toBe("저장소");
+  });
+
+  test.each(["en", "en-GB,ko;q=0.9", "fr", "*", "ko;q=0", "kok", "ko;q=0.1, en"])(
+    "are not for who prefers another: %s",
+    async (language) => {
+      const server = await setUp();
+
+      const page = await readPage(server, "/", { language });
+
+      expect(page).toContain('<html lang="en">');
+      expect(wordsOf(page)).not.toMatch(/\p{Script=Hangul}/u);
+    },
+  );
+
+  test("mark as English what the database holds", async () => {
+    const server = await setUp();
+    await updateRepository(database.db, INDEXED);
+    await seedFiles(database.db, [{ path: "a", state: "unreadable", reason: "English words." }]);
+    const run = await seedRun(database.db, { state: "failed", reason: "English words.", reason_code: "x" });
+    await appendEvent(database.db, run, { kind: "run.started", message: "English words." });
+
+    for (const path of ["/", "/repositories/100", "/repositories/100/problems", `/runs/${run}`]) {
+      const page = await readPage(server, path, { language: "ko" });
+      expect(page.split("English words.").length, path).toBeGreaterThan(1);
+      expect(page.split('<span lang="en">English words.</span>').length, path).toBe(
+        page.split("English words.").length,
+      );
+    }
+    expect(await readPage(server, "/")).not.toContain('<span lang="en">');
   });
 });
 
 test("hostile names are shown as text on every page, never as markup", async () => {
   const server = await setUp();
   await updateRepository(database.db, { ...INDEXED, owner: HOSTILE, name: HOSTILE, default_branch: HOSTILE });
+  await updateRepository(database.db, {
+    settings_faults: JSON.stringify([{ line: 1, column: 1, message: HOSTILE }]),
+  });
   await seedFiles(database.db, [
-    { path: `${HOSTILE}1`, state: "unreadable", reason: HOSTILE },
+    { path: `${HOSTILE}1`, state: "unreadable", reason: HOSTILE, language: HOSTILE },
     { path: `${HOSTILE}2`, state: "encoding", reason: HOSTILE },
   ]);
+  await database.db
+    .insertInto("deliveries")
+    .values([
+      {
+        guid: `${HOSTILE}1`,
+        event: HOSTILE,
+        action: HOSTILE,
+        state: "failed",
+        error: HOSTILE,
+        repository_id: "100",
+      },
+      { guid: `${HOSTILE}2`, event: HOSTILE, state: "handled", outcome: HOSTILE },
+    ])
+    .execute();
   const texts = { requested_by: HOSTILE, head_sha: HOSTILE, tree_sha: HOSTILE, stage: HOSTILE };
   const runs = [
     await seedRun(database.db, { ...texts, state: "failed", reason: HOSTILE, reason_code: HOSTILE }),
@@ -326,26 +208,52 @@ test("hostile names are shown as text on every page, never as markup", async () 
   for (const id of runs) {
     const error = { code: HOSTILE, message: HOSTILE, cause: HOSTILE };
     await appendEvent(database.db, id, { kind: HOSTILE, message: HOSTILE, error });
+    await appendEvent(database.db, id, { kind: "run.progress", message: HOSTILE, data: { stage: HOSTILE } });
   }
+  const repository = "/repositories/100";
+  const query = new URLSearchParams({ q: `lang:"${HOSTILE.replaceAll('"', '\\"')}"` });
+  const given = encodeURIComponent(HOSTILE);
+  const paths = [
+    "/",
+    repository,
+    `${repository}?notice=${given}`,
+    `${repository}/files`,
+    `${repository}/files?language=${given}&path=${given}`,
+    `${repository}/problems`,
+    "/deliveries",
+    ...runs.map((id) => `/runs/${id}`),
+  ];
 
-  for (const path of ["/", "/repositories/100", ...runs.map((id) => `/runs/${id}`)]) {
-    const page = await readPage(server, path);
-    expect(page.split(ESCAPED).length, path).toBeGreaterThan(2);
-    expect(page, path).not.toContain("</title></code>");
+  for (const language of ["en", "ko"]) {
+    for (const path of paths) {
+      const page = await readPage(server, path, { language });
+      expect(page.split(ESCAPED).length, path).toBeGreaterThan(2);
+      expect(page, path).not.toContain("</title></code>");
+    }
+    await readPage(server, `/search?${query}`, { status: 400, language });
+    await readPage(server, `/?q=${given}`, { language });
   }
 });
 
 describe("an error", () => {
-  test("is a page to a browser", async () => {
+  test("is a page to a browser, in its language, with a way back", async () => {
     const server = await setUp();
 
-    expect(wordsOf(await readPage(server, "/nowhere", 404))).toContain("Not found There is no such address");
-    expect(wordsOf(await readPage(server, "/repositories/101", 404))).toContain(
-      "There is no such repository",
-    );
-    expect(wordsOf(await readPage(server, "/runs/1", 404))).toContain("There is no such run");
-    expect(wordsOf(await readPage(server, "/runs/x", 400))).toContain("id must be a number.");
-    expect(await readPage(server, `/${encodeURIComponent(HOSTILE)}`, 404)).not.toContain("alert(1)");
+    const nowhere = await readPage(server, "/nowhere", { status: 404 });
+    const korean = await readPage(server, "/nowhere", { status: 404, language: "ko" });
+
+    expect(wordsOf(nowhere)).toContain("Not found There is no such address");
+    expect(linksOf(nowhere, /To the repositories/)).toEqual(["/"]);
+    expect(wordsOf(korean)).toContain("찾을 수 없음 There is no such address");
+    expect(korean).toContain('<span lang="en">There is no such address');
+    const at = async (path: string, status: number) => wordsOf(await readPage(server, path, { status }));
+    expect(await at("/repositories/101", 404)).toContain("There is no such repository");
+    expect(await at("/repositories/101/files", 404)).toContain("There is no such repository");
+    expect(await at("/repositories/101/problems", 404)).toContain("There is no such repository");
+    expect(await at("/runs/1", 404)).toContain("There is no such run");
+    expect(await at("/runs/x", 400)).toContain("id must be a number.");
+    expect(await at("/?offset=-1", 400)).toContain("offset must be a whole number");
+    expect(await at(`/${encodeURIComponent(HOSTILE)}`, 404)).not.toContain("alert(1)");
   });
 
   test("is a problem to a program, and under /api/ to everyone", async () => {
@@ -360,5 +268,57 @@ describe("an error", () => {
       await server.ask("/api/v1/repositories", { method: "DELETE", headers: { accept } }),
       404,
     );
+  });
+});
+
+describe("static files", () => {
+  test("have an address for each content, which browsers keep for a year; any other is theirs for minutes", async () => {
+    const server = await setUp();
+    const page = await readPage(server, "/");
+    const addresses = [...page.matchAll(/(?:href|src)="(\/static\/[^"]+)"/g)].map(
+      ([, address = ""]) => address,
+    );
+
+    expect(addresses.map((address) => address.split("?")[0]).sort()).toEqual([
+      "/static/icon.svg",
+      "/static/live.js",
+      "/static/style.css",
+    ]);
+    for (const address of addresses) {
+      const kept = await fetch(server.url + address);
+      const stale = await fetch(`${server.url}${address.split("?")[0]}?v=another`);
+      expect([kept.status, stale.status]).toEqual([200, 200]);
+      expect(kept.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+      expect(stale.headers.get("cache-control")).toBe("max-age=300");
+    }
+  });
+
+  test("and a page of a long list are at most 60 KB together, as they are sent", async () => {
+    const server = await setUp();
+    for (let id = 101; id <= 299; id += 1) await seedRepository(database.db, { id: `${id}` });
+    for (let id = 101; id <= 140; id += 1)
+      await seedRun(database.db, {
+        repository_id: `${id}`,
+        state: "failed",
+        reason: "It broke.",
+        reason_code: "x",
+      });
+    const paths = ["/", ...(await readPage(server, "/")).matchAll(/(?:href|src)="(\/static\/[^"]+)"/g)].map(
+      (match) => (typeof match === "string" ? match : (match[1] ?? "")),
+    );
+
+    let sent = 0;
+    for (const path of paths) {
+      const response = await server.ask(path, {
+        headers: { accept: "text/html", "accept-encoding": "gzip" },
+      });
+      expect(response.headers.get("content-encoding"), path).toBe("gzip");
+      const body = new Blob([await response.arrayBuffer()])
+        .stream()
+        .pipeThrough(new CompressionStream("gzip"));
+      sent += (await new Response(body).arrayBuffer()).byteLength;
+    }
+
+    expect(sent).toBeLessThan(60_000);
   });
 });

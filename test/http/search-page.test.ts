@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { useDatabase } from "../support/database.ts";
 import { startJourney } from "../support/journey.ts";
-import { type HttpServer, serve } from "./server.ts";
+import { linksOf, readPage } from "./page.ts";
+import { serve } from "./server.ts";
 
 const database = useDatabase();
 
@@ -36,32 +37,12 @@ const fileIn =
 
 const searchFor = (q: string) => `/search?${new URLSearchParams({ q })}`;
 
-/** A page's HTML; also that nothing in it could run or be loaded from elsewhere. */
-async function readPage(server: HttpServer, path: string, status = 200): Promise<string> {
-  const response = await server.ask(path, { headers: { accept: "text/html" } });
-  const page = await response.text();
-  expect(response.status, page).toBe(status);
-  expect(response.headers.get("content-type")).toMatch(/^text\/html/i);
-  expect(page).not.toMatch(
-    /<script|<img|<iframe| on\w+="| style="|src="|(action|href)="(?!\/|#|https:\/\/github\.com\/octocat\/hello\/blob\/)/i,
-  );
-  expect(page).not.toMatch(/undefined|\[object|NaN|>null</);
-  return page;
-}
-
-/** A page's words, without its tags. */
+/** A page's words, with no space where a tag was. */
 function wordsOf(page: string): string {
   return page
     .replace(/<[^>]*>/g, "")
     .replace(/\s+/g, " ")
     .trim();
-}
-
-/** Where the links of a page lead that say so. */
-function linksOf(page: string, pattern: RegExp): string[] {
-  return [...page.matchAll(/<a href="([^"]*)"[^>]*>(.*?)<\/a>/gs)]
-    .filter(([, , text = ""]) => pattern.test(wordsOf(text)))
-    .map(([, address = ""]) => address.replaceAll("&amp;", "&"));
 }
 
 describe("the search page", () => {
@@ -89,7 +70,7 @@ describe("the search page", () => {
     const page = await readPage(server, searchFor("logo"));
 
     expect(page).toContain("<mark>logo</mark>.png");
-    expect(page).toContain('<span class="state">binary</span>');
+    expect(page).toContain('<span class="tag">binary</span>');
   });
 
   test("parts lines that are apart, and says how many more there are", async () => {
@@ -138,14 +119,14 @@ describe("the search page", () => {
   test("points at what is wrong with a query", async () => {
     const { server } = await setUp();
 
-    const unknown = await readPage(server, searchFor("foo lang:nolanguage <b>"), 400);
-    const open = await readPage(server, searchFor("(foo"), 400);
+    const unknown = await readPage(server, searchFor("foo lang:nolanguage <b>"), { status: 400 });
+    const open = await readPage(server, searchFor("(foo"), { status: 400 });
 
     expect(unknown).toMatch(/foo lang:<u>nolanguage<\/u> &lt;b&gt;/);
     expect(unknown).toContain('aria-invalid="true"');
     expect(open).toMatch(/<u>\(<\/u>foo|<u>\(foo<\/u>|\(foo<u>\u00a0<\/u>/);
     expect(open).toContain('role="alert"');
-    await readPage(server, `${searchFor("foo")}&cursor=nonsense`, 400);
+    await readPage(server, `${searchFor("foo")}&cursor=nonsense`, { status: 400 });
   });
 
   test("helps where nothing is asked, and says so where nothing is found", async () => {
@@ -218,7 +199,9 @@ describe("a file's page", () => {
   test("says why one has no text", async () => {
     const { server, file } = await setUp();
 
-    expect(wordsOf(await readPage(server, file("logo.png")))).toMatch(/Not indexed: .+ binary/);
+    expect(wordsOf(await readPage(server, file("logo.png")))).toMatch(
+      /Not indexed: .+ binary .*These are not text\./,
+    );
     expect(wordsOf(await readPage(server, file("empty.txt")))).toContain("The file is empty.");
   });
 
@@ -234,19 +217,21 @@ describe("a file's page", () => {
   test("is not there for names and lines that are not", async () => {
     const { server, home, file } = await setUp();
 
-    await readPage(server, file("nothing"), 404);
-    await readPage(server, "/repositories/1/file?path=a", 404);
-    await readPage(server, `${home}/file`, 400);
-    await readPage(server, `${home}/file?path_base64=_`, 400);
-    await readPage(server, file("rows.txt", "&start=16"), 400);
-    await readPage(server, file("rows.txt", "&start=0"), 400);
-    await readPage(server, file("rows.txt", "&start=99999999999999999999"), 400);
+    await readPage(server, file("nothing"), { status: 404 });
+    await readPage(server, "/repositories/1/file?path=a", { status: 404 });
+    await readPage(server, `${home}/file`, { status: 400 });
+    await readPage(server, `${home}/file?path_base64=_`, { status: 400 });
+    await readPage(server, file("rows.txt", "&start=16"), { status: 400 });
+    await readPage(server, file("rows.txt", "&start=0"), { status: 400 });
+    await readPage(server, file("rows.txt", "&start=99999999999999999999"), { status: 400 });
   });
 });
 
 test("the other pages have a box to search in", async () => {
   const { server, home } = await setUp();
 
-  expect(await readPage(server, "/")).toMatch(/<form [^>]*action="\/search"[^>]*>\s*<input[^>]* value=""/);
+  expect(await readPage(server, "/")).toMatch(
+    /<form [^>]*action="\/search"[^>]*>\s*<label>.*<input[^>]* value=""/,
+  );
   expect(await readPage(server, home)).toMatch(/<input[^>]* value="repo:octocat\/hello "/);
 });

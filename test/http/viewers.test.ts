@@ -93,10 +93,13 @@ interface Answer {
   headers: Record<string, string>;
 }
 
+/** What pages say of how long ago something was, which differs from one answer to the next. */
+const AGO = /(<relative-time[^>]*><time[^>]*>)[^<]*/g;
+
 /** The whole of it, or of a stream that does not end the first frame. */
 async function bodyOf(response: Response, path: string): Promise<string> {
   const isEndless = response.ok && /\/api\/v1\/(repositories\/\d+\/)?events$/.test(path);
-  if (!isEndless || !response.body) return await response.text();
+  if (!isEndless || !response.body) return (await response.text()).replace(AGO, "$1");
   const reader = response.body.getReader();
   const { value } = await reader.read();
   await reader.cancel();
@@ -164,12 +167,20 @@ const ROUTES: Record<string, (of: Subject) => string[]> = {
     ["", "shared", '"shared"', "path:*", SECRET, `repo:${SECRET}`, `shared OR ${SECRET}`, "-mine"].map(
       (q) => `/search?q=${encodeURIComponent(q)}`,
     ),
+  "GET /deliveries": () => ["/deliveries", "/deliveries?state=handled"],
   "GET /repositories/:id": ({ repository }) => [`/repositories/${repository}`],
+  "GET /repositories/:id/files": ({ repository }) => [
+    `/repositories/${repository}/files`,
+    `/repositories/${repository}/files?path=**`,
+  ],
+  "GET /repositories/:id/problems": ({ repository }) => [`/repositories/${repository}/problems`],
+  "POST /repositories/:id/rescan": ({ repository }) => [`/repositories/${repository}/rescan`],
   "GET /repositories/:id/file": ({ repository }) => [
     `/repositories/${repository}/file?path=src/${SECRET}.ts`,
     `/repositories/${repository}/file?path=own.txt`,
   ],
-  "GET /runs/:id": ({ run }) => [`/runs/${run}`],
+  "GET /runs/:id": ({ run }) => [`/runs/${run}`, `/runs/${run}?after=0`],
+  "POST /runs/:id/cancel": ({ run }) => [`/runs/${run}/cancel`],
   "GET /settings": () => ["/settings"],
   "POST /settings/tokens": () => ["/settings/tokens"],
   "POST /settings/tokens/:id/revoke": ({ run }) => [`/settings/tokens/${run}/revoke`],
@@ -181,6 +192,7 @@ const PUBLIC = [
   "GET /healthz",
   "GET /readyz",
   "GET /static/style.css",
+  "GET /static/live.js",
   "GET /static/icon.svg",
   "GET /static/repodex.schema.json",
   "GET /sign-in",

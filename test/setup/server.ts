@@ -58,7 +58,7 @@ export async function serveSetup({
 
 /** A page's words, without its tags. */
 export function wordsOf({ text }: Page): string {
-  const body = text.slice(text.indexOf("<main>"));
+  const body = text.slice(text.indexOf("<main"));
   return body
     .replace(/<[^>]*>/g, " ")
     .replace(/\s+/g, " ")

@@ -1,6 +1,7 @@
 import { html } from "hono/html";
 import { piecesOf } from "../../visible.ts";
-import type { Html } from "./layout.ts";
+import type { Html } from "./html.ts";
+import type { View } from "./view.ts";
 
 /** Lines of a file on one of its pages. */
 export const LINES_OF_PAGE = 1_000;
@@ -31,6 +32,6 @@ export function pageAddress({ repository_id, path, path_base64 }: FilePlace, lin
 }
 
 /** A link to a file's page on GitHub. */
-export function onGitHub(url: string): Html {
-  return html`<a href="${url}" rel="noreferrer">on GitHub</a>`;
+export function onGitHub({ messages }: View, url: string): Html {
+  return html`<a href="${url}" rel="noreferrer">${messages.layout.onGitHub}</a>`;
 }

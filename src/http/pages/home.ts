@@ -1,72 +1,151 @@
 import { html } from "hono/html";
-import type { Overview, RepositoryView } from "../../installations/read.ts";
+import type { Overview, OverviewRow } from "../../installations/read.ts";
 import type { RunView } from "../../runs/read.ts";
-import { commit, count, type Html, layout, plural, time } from "./layout.ts";
+import type { Html } from "./html.ts";
+import { icon } from "./icons.ts";
+import { layout } from "./layout.ts";
+import {
+  adviceFor,
+  elapsed,
+  emptyState,
+  english,
+  indexedCommit,
+  stageOf,
+  statePill,
+  tag,
+  time,
+} from "./marks.ts";
 import { searchBox } from "./search-box.ts";
+import type { View } from "./view.ts";
 
-/** The repositories that can be read here, those with problems first; `runs` are the ones that tell of them. */
-export function homePage(overview: Overview, runs: RunView[]): Html {
-  const { rows, repositories } = overview;
-  const hidden = repositories - rows.length;
-  const body =
-    repositories === 0
-      ? html`<h1>Repositories</h1>
-          <p>None yet. Install the GitHub App on an account, and its repositories appear here.</p>`
-      : html`${searchBox("")}
-          <h1>Repositories</h1>
-          <p class="where">${summary(overview)}</p>
-          ${table(overview, new Map(runs.map((run) => [run.id, run])))}
-          ${hidden > 0 ? html`<p>${plural(hidden, "more repository", "more repositories")}: see <a href="/api/v1/repositories">the whole list</a>.</p>` : ""}`;
-  return layout("Repositories", body);
+const SECTIONS = ["failed", "running", "queued", "other"] as const;
+type Section = (typeof SECTIONS)[number];
+
+export interface HomeOptions {
+  overview: Overview;
+  /** The runs that tell of the repositories. */
+  runs: RunView[];
+  /** What of the name is looked for. */
+  q: string | null;
+  /** How many come before the first row, and how many make a page. */
+  offset: number;
+  pageSize: number;
 }
 
-/** How many there are, and of what a visitor may want to know at once. */
-function summary({ repositories, failed, running, queued }: Overview): string {
-  const parts = [
-    plural(repositories, "repository", "repositories"),
-    ...(failed > 0 ? [`${count(failed)} failed`] : []),
-    ...(running > 0 ? [`${count(running)} being indexed`] : []),
-    ...(queued > 0 ? [`${count(queued)} waiting`] : []),
+/** The repositories that can be read here, those with problems first. */
+export function homePage(view: View, options: HomeOptions): Html {
+  const { overview, q } = options;
+  const { home } = view.messages;
+  const body = html`<h1 class="hidden-visually">${home.title}</h1>
+    ${searchBox(view, { large: true })}
+    <div class="overview-head">
+      <p class="counts" id="counts" data-live>${counts(view, overview)}</p>
+      ${findBox(view, q)}
+    </div>
+    <div id="repositories" data-live>
+      ${overview.rows.length === 0 ? noneLike(view, q) : sections(view, options)}
+      ${pages(view, options)}
+    </div>`;
+  return layout(view, { title: titleOf(view, overview), body, live: "/api/v1/events", hasSearch: true });
+}
+
+/** A tab says what is wrong while another one is read. */
+function titleOf({ messages: { home } }: View, { failed, running }: Overview): string {
+  const news = [
+    failed > 0 ? home.counts.failed(failed) : "",
+    running > 0 ? home.counts.running(running) : "",
   ];
-  return parts.join(" · ");
+  return [...news.filter((part) => part !== ""), home.title].join(" · ");
 }
 
-function table({ rows }: Overview, runs: Map<string, RunView>): Html {
-  return html`<table>
-    <thead>
-      <tr><th>Repository</th><th>State</th><th>Indexed</th><th>On</th><th>Files</th></tr>
-    </thead>
-    <tbody>
-      ${rows.map(
-        ({ repository: { id, full_name, indexed, archived }, run_id }) => html`<tr>
-          <td><a href="/repositories/${id}">${full_name}</a>${archived ? html` <span class="state">archived</span>` : ""}</td>
-          <td>${stateOf(runs.get(run_id ?? ""))}</td>
-          <td>${indexed ? commitOf(indexed) : "not yet"}</td>
-          <td>${indexed ? time(indexed.at) : ""}</td>
-          <td>${indexed ? count(indexed.files) : ""}</td>
-        </tr>`,
-      )}
-    </tbody>
-  </table>`;
+function counts({ messages }: View, { repositories, failed, running, queued }: Overview): Html {
+  const { home } = messages;
+  return html`<b>${messages.repositories(repositories)}</b>
+      ${failed > 0 ? html`<span class="count failed">${icon("cross")}${home.counts.failed(failed)}</span>` : ""}
+      ${running > 0 ? html`<span class="count running">${icon("play")}${home.counts.running(running)}</span>` : ""}
+      ${queued > 0 ? html`<span class="count queued">${icon("clock")}${home.counts.queued(queued)}</span>` : ""}`;
 }
 
-/** What is searched, and a word where it is not proven to be the commit. */
-function commitOf(indexed: NonNullable<RepositoryView["indexed"]>): Html {
-  return html`${commit(indexed.commit)}${indexed.verified ? "" : html` <span class="state">unverified</span>`}`;
+function findBox({ messages: { home, layout: words } }: View, q: string | null): Html {
+  return html`<form class="find" action="/">
+        <input type="search" name="q" value="${q ?? ""}" aria-label="${home.find}" placeholder="${home.findPlaceholder}" autocomplete="off" spellcheck="false">
+        <button>${words.apply}</button>
+      </form>`;
 }
 
-function stateOf(run: RunView | undefined): Html {
-  if (!run) return html``;
-  const state = html`<a class="state ${run.state}" href="/runs/${run.id}">${run.state}</a>`;
-  return html`${state} ${about(run)}`;
+function noneLike({ messages: { home } }: View, q: string | null): Html {
+  return emptyState(home.noneLike(q ?? ""), html`<a href="/">${home.showAll}</a>`);
 }
 
-/** What a person wants to know of it in a few words. */
-function about({ state, stage, progress, reason, wait_reason, position }: RunView): string {
-  if (state === "failed") return reason ?? "";
-  if (state === "queued") return wait_reason ?? (position === null ? "" : `number ${position} in line`);
-  if (state !== "running") return "";
-  const { files_done: done, files_total: total } = progress;
-  if (done === undefined || total === undefined) return stage ?? "starting";
-  return `${stage ?? "reading"}: ${count(done)} of ${plural(total, "file")}`;
+function sections(view: View, { overview, runs }: HomeOptions): Html {
+  const byId = new Map(runs.map((run) => [run.id, run]));
+  const rows = overview.rows.map((row) => ({ row, run: byId.get(row.run_id ?? "") }));
+  const grouped = Map.groupBy(rows, ({ run }) => sectionOf(run));
+  const { columns, sections: names } = view.messages.home;
+  return html`<table class="repositories">
+        <thead><tr><th>${columns.repository}</th><th>${columns.commit}</th><th>${columns.indexed}</th><th class="number">${columns.files}</th></tr></thead>
+        ${SECTIONS.map((section) => {
+          const own = grouped.get(section) ?? [];
+          if (own.length === 0) return "";
+          const isOnly = grouped.size === 1 && section === "other";
+          return html`<tbody id="section-${section}" class="${section}">
+          ${isOnly ? "" : html`<tr class="section"><th colspan="4" scope="rowgroup">${names[section]}</th></tr>`}
+          ${own.map(({ row, run }) => repositoryRow(view, row, run))}
+        </tbody>`;
+        })}
+      </table>`;
+}
+
+function sectionOf(run: RunView | undefined): Section {
+  return run && (run.state === "failed" || run.state === "running" || run.state === "queued")
+    ? run.state
+    : "other";
+}
+
+function repositoryRow(view: View, { repository }: OverviewRow, run: RunView | undefined): Html {
+  const { messages } = view;
+  const { id, owner, name, indexed, archived, private: isPrivate } = repository;
+  const state =
+    run && run.state !== "succeeded" ? html`<a href="/runs/${run.id}">${statePill(view, run.state)}</a>` : "";
+  return html`<tr id="repository-${id}">
+            <td><a class="name" href="/repositories/${id}"><bdi>${owner}/<b>${name}</b></bdi></a>
+              ${isPrivate ? tag(messages.private, "lock") : ""} ${archived ? tag(messages.archived) : ""} ${state}
+              ${about(view, run)}</td>
+            <td>${indexed ? indexedCommit(view, indexed) : html`<span class="quiet">${messages.home.notYet}</span>`}</td>
+            <td>${indexed ? time(view, indexed.at) : ""}</td>
+            <td class="number" data-label="${messages.home.columns.files}">${indexed ? messages.number(indexed.files) : ""}</td>
+          </tr>`;
+}
+
+/** What a person wants to know of a run in a few words, and what to do. */
+function about(view: View, run: RunView | undefined): Html {
+  const { messages } = view;
+  if (run?.state === "failed")
+    return html`<p class="about bad">${english(view, run.reason ?? "")}</p>${adviceFor(view, run.reason_code)}`;
+  if (run?.state === "queued") {
+    const waits = run.wait_reason
+      ? english(view, run.wait_reason)
+      : messages.home.position(run.position ?? 1);
+    return html`<p class="about">${waits}</p>`;
+  }
+  if (run?.state !== "running") return html``;
+  const { files_done: done, files_total: total } = run.progress;
+  const isKnown = done !== undefined && total !== undefined;
+  return html`<p class="about">${stageOf(view, run.stage)}${isKnown ? html` · ${messages.banner.progress(done, total)}` : ""} ${run.started_at ? html`· ${elapsed(run.started_at, null, view)}` : ""}</p>
+              <progress${isKnown ? html` value="${done}" max="${Math.max(1, total)}"` : ""} aria-label="${messages.states.running}"></progress>`;
+}
+
+function pages(
+  { messages: { home, layout: words } }: View,
+  { overview, q, offset, pageSize }: HomeOptions,
+): Html {
+  const { repositories: all, rows } = overview;
+  if (all <= pageSize && offset === 0) return html``;
+  const address = (from: number) =>
+    `/?${new URLSearchParams({ ...(q && { q }), ...(from > 0 && { offset: String(from) }) })}`;
+  return html`<nav class="pages">
+        ${offset > 0 ? html`<a href="${address(Math.max(0, offset - pageSize))}" rel="prev">${words.previous}</a>` : ""}
+        <span>${home.rangeOf(offset + 1, offset + rows.length, all)}</span>
+        ${offset + rows.length < all ? html`<a href="${address(offset + pageSize)}" rel="next">${words.next}</a>` : ""}
+      </nav>`;
 }

@@ -1,52 +1,63 @@
 import { html, raw } from "hono/html";
-import type { HtmlEscapedString } from "hono/utils/html";
+import { assetAddress } from "./assets.ts";
+import type { Html } from "./html.ts";
+import { icon } from "./icons.ts";
+import { searchBox } from "./search-box.ts";
+import type { View } from "./view.ts";
 
-export type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
+/** How often a page of what lives is asked for again where no script does it. */
+const REFRESH_SECONDS = 5;
 
-/** A whole page; with `refreshSeconds` the browser asks for it again, with no script. */
-export function layout(title: string, body: Html, options: { refreshSeconds?: number } = {}): Html {
-  const refresh = options.refreshSeconds
-    ? html`<meta http-equiv="refresh" content="${options.refreshSeconds}" />`
-    : raw("");
+export interface Page {
+  title: string;
+  body: Html;
+  /** The stream that says when the page's marked parts have changed; absent for what does not change. */
+  live?: string | null;
+  /** The page has its own box to search in. */
+  hasSearch?: boolean;
+}
+
+/** A whole page. */
+export function layout(view: View, { title, body, live = null, hasSearch = false }: Page): Html {
   return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        ${refresh}
-        <title>${title} · Repodex</title>
-        <link rel="icon" href="/static/icon.svg" type="image/svg+xml" />
-        <link rel="stylesheet" href="/static/style.css" />
-      </head>
-      <body>
-        <header><a href="/">Repodex</a></header>
-        <main>${body}</main>
-      </body>
-    </html>`;
+<html lang="${view.language}">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <title>${title} · Repodex</title>
+    <link rel="icon" href="${assetAddress("icon.svg")}" type="image/svg+xml">
+    <link rel="stylesheet" href="${assetAddress("style.css")}">
+    ${view.caller ? html`<script type="module" src="${assetAddress("live.js")}"></script>` : ""}
+    ${live === null ? "" : raw(`<noscript><meta http-equiv="refresh" content="${REFRESH_SECONDS}"></noscript>`)}
+  </head>
+  <body>
+    <a class="skip" href="#main">${view.messages.layout.skip}</a>
+    ${header(view, hasSearch)}
+    <main id="main">${body}</main>
+    ${live === null ? "" : html`<live-region src="${live}"><p role="status" hidden>${icon("warning")}${view.messages.layout.offline}</p></live-region>`}
+  </body>
+</html>`;
 }
 
-/** A moment in UTC, to the second. */
-export function time(date: Date): Html {
-  return html`<time datetime="${date.toISOString()}">${date.toISOString().slice(0, 19).replace("T", " ")} UTC</time>`;
+function header(view: View, hasSearch: boolean): Html {
+  const brand = html`<a class="brand" href="/"><span class="logo">${icon("brand")}</span>Repodex</a>`;
+  if (!view.caller) return html`<header class="top">${brand}</header>`;
+  return html`<header class="top">
+      ${brand}
+      ${hasSearch ? "" : searchBox(view)}
+      ${navigation(view)}
+    </header>`;
 }
 
-export function count(n: number): string {
-  return n.toLocaleString("en-US");
-}
-
-export function plural(n: number, one: string, many = `${one}s`): string {
-  return `${count(n)} ${n === 1 ? one : many}`;
-}
-
-/** Bytes as a person reads them. */
-export function size(bytes: number): string {
-  const units = ["bytes", "KB", "MB", "GB", "TB"];
-  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
-  const value = bytes / 1000 ** power;
-  return `${power === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${units[power]}`;
-}
-
-/** The first seven digits of a commit, the whole of it on hover. */
-export function commit(sha: string): Html {
-  return html`<code title="${sha}">${sha.slice(0, 7)}</code>`;
+function navigation({ caller, messages: { layout }, path }: View): Html {
+  const link = (address: string, text: string) =>
+    html`<a href="${address}"${path.split("?")[0] === address ? raw(' aria-current="page"') : ""}>${text}</a>`;
+  const user = caller?.user;
+  return html`<nav aria-label="${layout.navigation}">
+        ${link("/", layout.repositories)}
+        ${caller?.isOperator ? link("/deliveries", layout.deliveries) : ""}
+        ${user ? link("/settings", layout.settings) : ""}
+        ${user ? html`<span class="who">${user.login}</span><form method="post" action="/sign-out"><button class="plain">${layout.signOut}</button></form>` : ""}
+      </nav>`;
 }

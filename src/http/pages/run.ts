@@ -3,132 +3,85 @@ import type { RepositoryView } from "../../installations/read.ts";
 import type { RunEvent } from "../../runs/events.ts";
 import type { RunView } from "../../runs/read.ts";
 import { isFinal } from "../../runs/run.ts";
-import { SETTINGS_PATH } from "../../scan/settings.ts";
-import { commit, count, type Html, layout, plural, time } from "./layout.ts";
+import { actions } from "./actions.ts";
+import { runBanner } from "./banner.ts";
+import type { Html } from "./html.ts";
+import { layout } from "./layout.ts";
+import { failureAddress, type LogOptions, runLog } from "./log.ts";
+import { commit, indexedCommit, size, statePill, time } from "./marks.ts";
+import { notice } from "./notice.ts";
+import { mistakes } from "./repository-frame.ts";
+import { timeline } from "./timeline.ts";
+import type { View } from "./view.ts";
 
-const REFRESH_SECONDS = 2;
-
-/** A run: what it does now or how it ended, and its log. The check run's details lead here. */
-export function runPage(run: RunView, options: { repository: RepositoryView; events: RunEvent[] }): Html {
-  const { repository, events } = options;
-  const body = html`
-    <h1>Run ${run.id} <span class="state ${run.state}">${run.state}</span></h1>
-    <p class="where">
-      <a href="/repositories/${repository.id}">${repository.full_name}</a>
-      ${run.head_sha ? html`at ${commit(run.head_sha)}` : ""}
-    </p>
-    ${outcome(run, repository)} ${mistakes(run)} ${isFinal(run.state) ? "" : progressBar(run)} ${facts(run, repository)} ${log(events)}
-  `;
-  const title = `Run ${run.id} of ${repository.full_name}`;
-  return layout(title, body, isFinal(run.state) ? {} : { refreshSeconds: REFRESH_SECONDS });
+export interface RunOptions extends LogOptions {
+  repository: RepositoryView;
+  milestones: RunEvent[];
 }
 
-/** The sentence a visitor came for. */
-function outcome(run: RunView, repository: RepositoryView): Html {
-  switch (run.state) {
-    case "failed":
-      return html`<p class="outcome bad" role="alert">${run.reason} <code>${run.reason_code}</code></p>`;
-    case "queued":
-      return run.wait_reason
-        ? html`<p class="outcome warn">Waiting until ${time(run.not_before)}: ${run.wait_reason}</p>`
-        : html`<p class="outcome">Number ${run.position ?? 1} in line.</p>`;
-    case "running":
-      return html`<p class="outcome">Now: ${run.stage ?? "starting"}.</p>`;
-    case "superseded":
-      return html`<p class="outcome">
-        Replaced by <a href="/runs/${run.superseded_by}">run ${run.superseded_by}</a>.
-      </p>`;
-    case "cancelled":
-      return html`<p class="outcome">Cancelled${run.cancel_requested_by ? ` by ${run.cancel_requested_by}` : ""}.</p>`;
-    case "succeeded":
-      return succeeded(run, repository);
-  }
+/** A run: what it does now or how it ended, its course, and its log. The check run's details lead here. */
+export function runPage(view: View, run: RunView, options: RunOptions): Html {
+  const { repository, milestones } = options;
+  const body = html`<div class="heading">
+      <div class="name">
+        <h1 id="title" data-live>${view.messages.run.title(run.id)} ${statePill(view, run.state)}</h1>
+        <p class="where" id="where" data-live><a href="/repositories/${repository.id}"><bdi>${repository.full_name}</bdi></a>${run.head_sha ? html` ${view.messages.file.at(commit(run.head_sha))}` : ""}</p>
+      </div>
+      ${actions(view, repository, run)}
+    </div>
+    ${notice(view)}
+    ${runBanner(view, run, { repository, failureAt: failureAddress(run, options) })}
+    ${configurationFaults(view, run)}
+    <div class="columns">
+      ${timeline(view, run, milestones)}
+      ${facts(view, run, repository)}
+    </div>
+    ${runLog(view, run, options)}`;
+  const live = isFinal(run.state) ? null : `/api/v1/runs/${run.id}/events`;
+  return layout(view, { title: titleOf(view, run, repository), body, live });
 }
 
-function succeeded(run: RunView, { configuration: { branch } }: RepositoryView): Html {
-  const { files_total: total = 0, files_failed: failures = 0 } = run.progress;
-  if (run.verified === null && branch !== null)
-    return html`<p class="outcome warn">There was no branch ${branch}: nothing to index.</p>`;
-  if (run.verified === null)
-    return html`<p class="outcome good">The repository has no commits: nothing to index yet.</p>`;
-  if (!run.verified)
-    return html`<p class="outcome warn">Indexed, but the file list does not hash to the commit's tree.</p>`;
-  return html`<p class="outcome ${failures ? "warn" : "good"}">
-    ${plural(total, "file")} listed; tree <code>${run.tree_sha}</code> verified: the index is this commit, whole.
-    ${failures ? html`${plural(failures, "file")} could not be read.` : ""}
-  </p>`;
+function titleOf({ messages }: View, run: RunView, { full_name }: RepositoryView): string {
+  const { files_done: done, files_total: total } = run.progress;
+  const share =
+    run.state === "running" && done !== undefined && total ? `${Math.floor((100 * done) / total)}% ` : "";
+  return `${share}${messages.states[run.state]} · ${messages.run.title(run.id)} · ${full_name}`;
 }
 
 /** What is wrong with the repository's configuration, line by line. */
-function mistakes({ configuration_faults: faults }: RunView): Html {
+function configurationFaults(view: View, { configuration_faults: faults }: RunView): Html {
   if (faults.length === 0) return html``;
-  return html`<p class="outcome warn">
-      <code>${SETTINGS_PATH}</code> has ${faults.length === 1 ? "a mistake" : "mistakes"}: the last good configuration
-      was in force.
-    </p>
-    <table>
-      <thead>
-        <tr><th>Line</th><th>What to mend</th></tr>
-      </thead>
-      <tbody>
-        ${faults.map(({ line, column, message }) => html`<tr><td>${line}:${column}</td><td>${message}</td></tr>`)}
-      </tbody>
-    </table>`;
+  return html`<section class="problems"><p class="advice">${view.messages.run.mistakes(faults.length)}</p>${mistakes(view, faults)}</section>`;
 }
 
-function progressBar({ progress: { files_done: done, files_total: total } }: RunView): Html {
-  if (done === undefined || !total) return html``;
-  return html`<p>
-    <progress max="${total}" value="${done}"></progress> ${count(done)} of ${plural(total, "file")}
-  </p>`;
-}
-
-function facts(run: RunView, repository: RepositoryView): Html {
+function facts(view: View, run: RunView, repository: RepositoryView): Html {
+  const { messages } = view;
+  const words = messages.run.facts;
   const { progress } = run;
+  const trigger = messages.triggers[run.trigger];
+  const counted = (name: string, n: number | undefined): [string, string | null] => [
+    name,
+    n === undefined ? null : messages.files(n),
+  ];
   const rows: [string, Html | string | null][] = [
-    ["Asked for by", run.requested_by ? `${run.requested_by} (${run.trigger})` : run.trigger],
-    ["Mode", run.mode],
-    ["Queued", time(run.queued_at)],
-    ["Started", run.started_at && time(run.started_at)],
-    ["Ended", run.finished_at && time(run.finished_at)],
-    ["Attempts", `${run.epoch}, ${plural(run.failures, "failure")} of at most ${run.max_failures}`],
-    ["Changed", progress.files_changed === undefined ? null : plural(progress.files_changed, "file")],
-    ["Removed", progress.files_removed === undefined ? null : plural(progress.files_removed, "file")],
+    [words.asked, run.requested_by ? messages.runList.by(trigger, run.requested_by) : trigger],
+    [messages.runList.columns.queued, time(view, run.queued_at)],
+    [words.mode, messages.modes[run.mode]],
     [
-      "Not indexed by design",
-      progress.files_skipped === undefined ? null : plural(progress.files_skipped, "file"),
+      words.attempts,
+      run.failures > 0
+        ? `${run.epoch} · ${words.failures(run.failures, run.max_failures)}`
+        : String(run.epoch),
     ],
-    ["Chunks", progress.chunks === undefined ? null : count(progress.chunks)],
-    ["Search answers from", repository.indexed ? commit(repository.indexed.commit) : "nothing yet"],
+    counted(words.changed, progress.files_changed),
+    counted(words.removed, progress.files_removed),
+    counted(words.skipped, progress.files_skipped),
+    counted(words.failed, progress.files_failed || undefined),
+    [words.chunks, progress.chunks === undefined ? null : messages.number(progress.chunks)],
+    [words.bytes, progress.bytes === undefined ? null : size(progress.bytes)],
+    [words.search, repository.indexed ? indexedCommit(view, repository.indexed) : words.nothing],
   ];
   const shown = rows.filter(([, value]) => value !== null);
-  return html`<dl>${shown.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
-}
-
-function log(events: RunEvent[]): Html {
-  return html`<h2>Log</h2>
-    <table class="log">
-      <thead>
-        <tr><th>Time</th><th>Event</th><th>Message</th></tr>
-      </thead>
-      <tbody>
-        ${events.map(
-          (event) => html`<tr class="${event.level}">
-            <td>${time(event.at)}</td>
-            <td><code>${event.kind}</code></td>
-            <td>
-              ${event.message} ${countsOf(event)}
-              ${event.error?.cause ? html`<br /><small>${event.error.code}: ${event.error.cause}</small>` : ""}
-            </td>
-          </tr>`,
-        )}
-      </tbody>
-    </table>`;
-}
-
-function countsOf({ kind, data }: RunEvent): string {
-  const { files_done: done, files_total: total } = data;
-  return kind === "run.progress" && typeof done === "number" && typeof total === "number"
-    ? `(${count(done)} of ${count(total)})`
-    : "";
+  return html`<section class="details" id="details" data-live><h2>${words.title}</h2>
+      <dl>${shown.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></section>`;
 }

@@ -4,10 +4,16 @@ import type { FoundFile, Incomplete, SearchAnswer } from "../../search/search.ts
 import { makeVisible } from "../../visible.ts";
 import { permalink } from "../permalink.ts";
 import { fileAddress, marked, onGitHub } from "./code.ts";
-import { commit, type Html, layout, plural } from "./layout.ts";
+import { caseToggle, filtersOf, narrowed } from "./filters.ts";
+import type { Html } from "./html.ts";
+import { icon } from "./icons.ts";
+import { layout } from "./layout.ts";
+import { commit, emptyState, english, tag } from "./marks.ts";
 import { searchBox } from "./search-box.ts";
+import type { View } from "./view.ts";
 
 const REPOSITORIES_NAMED = 10;
+const SUGGESTED = 6;
 
 /** What is shown below a query: nothing where nothing is asked. */
 export type SearchOutcome = SearchAnswer | QuerySyntaxError | null;
@@ -19,95 +25,133 @@ export interface SearchPageOptions {
   githubWebUrl: string;
 }
 
-/** A query, and what is found: a page without a script. */
-export function searchPage(text: string, { outcome, ...options }: SearchPageOptions): Html {
+/** A query, and what is found. */
+export function searchPage(view: View, text: string, { outcome, ...options }: SearchPageOptions): Html {
+  const { search: words } = view.messages;
   const isMistake = outcome instanceof QuerySyntaxError;
-  const body = html`<h1>Search</h1>
-    ${searchBox(text, { invalid: isMistake })}
-    ${outcome === null ? help() : isMistake ? mistake(text, outcome) : answer(text, outcome, options)}`;
-  return layout(text.trim() === "" ? "Search" : `${makeVisible(text)} · Search`, body);
+  const body = html`<h1 class="hidden-visually">${words.title}</h1>
+    ${searchBox(view, { text, invalid: isMistake, large: true })}
+    ${outcome === null ? help(view) : isMistake ? mistake(view, text, outcome) : answer(view, text, { outcome, ...options })}`;
+  const title = text.trim() === "" ? words.title : `${makeVisible(text)} · ${words.title}`;
+  return layout(view, { title, body, hasSearch: true });
 }
 
-const HELP: [string, string][] = [
-  ["createServer", "with this in a line, or in the path; whole words come first"],
-  ["http server", "with both, not necessarily in one line"],
-  ['"http server"', "with exactly this text in a line"],
-  ["/create(Http)?Server\\(/", "with a line in which this regular expression matches"],
-  ["foo OR bar", "with one of them"],
-  ["foo -bar", "with foo, and no line with bar"],
-  ["repo:octocat/hello path:src/*.ts lang:ts foo", "in these places only"],
-  ["foo case:yes", "with foo, but not Foo"],
-];
-
-function help(): Html {
+function help({ messages: { search: words } }: View): Html {
   return html`<table class="help">
     <thead>
-      <tr><th>Write</th><th>Finds files</th></tr>
+      <tr><th>${words.write}</th><th>${words.finds}</th></tr>
     </thead>
     <tbody>
-      ${HELP.map(([query, meaning]) => html`<tr><td><code>${query}</code></td><td>${meaning}</td></tr>`)}
+      ${Object.entries(words.help).map(([query, meaning]) => html`<tr><td><a href="${searchAddress(query)}"><code>${query}</code></a></td><td>${meaning}</td></tr>`)}
     </tbody>
   </table>`;
 }
 
 /** What is wrong with a query, under the place where it is. */
-function mistake(text: string, { message, span: { start, end } }: QuerySyntaxError): Html {
+function mistake(view: View, text: string, { message, span: { start, end } }: QuerySyntaxError): Html {
   // What is missing has no width of its own.
   const place = start === end ? "\u00a0" : text.slice(start, end);
-  return html`<div class="outcome bad" id="mistake" role="alert">
+  return html`<div class="notice bad" id="mistake" role="alert">${icon("cross")}<div>
       <pre class="query">${marked(text.slice(0, start))}<u>${marked(place)}</u>${marked(text.slice(end))}</pre>
-      <p>${marked(message)}</p>
+      <p>${english(view, makeVisible(message))}</p></div>
     </div>
-    ${help()}`;
+    ${help(view)}`;
 }
 
-function answer(
-  text: string,
-  { data, next_cursor, incomplete, ...total }: SearchAnswer,
-  { isLater, githubWebUrl }: Omit<SearchPageOptions, "outcome">,
-): Html {
-  return html`${incomplete ? notice(incomplete) : ""}
-    ${data.length === 0 ? nothing({ isLater, isWhole: incomplete === null }) : totalOf(total)}
-    ${data.map((file) => found(file, githubWebUrl))}
-    ${next_cursor === null ? "" : html`<p class="pages"><a href="/search?${new URLSearchParams({ q: text, cursor: next_cursor })}" rel="next">Next page</a></p>`}`;
+interface Answered extends Omit<SearchPageOptions, "outcome"> {
+  outcome: SearchAnswer;
 }
 
-function totalOf({
-  estimated_total,
-  total_is_exact,
-}: Pick<SearchAnswer, "estimated_total" | "total_is_exact">): Html {
-  return html`<p class="where">${total_is_exact ? "" : "about "}${plural(estimated_total, "file")}</p>`;
+function answer(view: View, text: string, { outcome, isLater, githubWebUrl }: Answered): Html {
+  const { data, next_cursor, incomplete, ...total } = outcome;
+  const { search: words, layout: common } = view.messages;
+  return html`${chips(view, text)}
+    ${incomplete ? notice(view, incomplete) : ""}
+    ${
+      data.length === 0
+        ? nothing(view, text, { isLater, isWhole: incomplete === null })
+        : html`<div class="answer-head"><p class="total">${words.total(total.estimated_total, total.total_is_exact)}</p>${suggestions(view, text, data)}</div>`
+    }
+    ${data.map((file) => found(view, file, githubWebUrl))}
+    ${next_cursor === null ? "" : html`<nav class="pages"><a href="${searchAddress(text, next_cursor)}" rel="next">${common.next}</a></nav>`}`;
+}
+
+function searchAddress(q: string, cursor: string | null = null): string {
+  return `/search?${new URLSearchParams({ q, ...(cursor !== null && { cursor }) })}`;
+}
+
+/** The query's filters, each a link to the query without it, and whether it tells capital letters from small ones. */
+function chips({ messages: { search: words } }: View, text: string): Html {
+  const { isCaseSensitive, other } = caseToggle(text);
+  return html`<ul class="chips" aria-label="${words.filters}">
+      ${filtersOf(text).map(
+        (filter) =>
+          html`<li><a class="chip on" href="${searchAddress(filter.without)}" aria-label="${words.remove(makeVisible(filter.text))}">${marked(filter.text)}${icon("remove")}</a></li>`,
+      )}
+      <li><a class="chip${isCaseSensitive ? " on" : ""}" href="${searchAddress(other)}"><b aria-hidden="true">Aa</b> ${isCaseSensitive ? words.caseOn : words.caseOff}</a></li>
+    </ul>`;
+}
+
+/** What of the files shown would make the query narrower, where they differ in it. */
+function suggestions(view: View, text: string, data: FoundFile[]): Html {
+  const { search: words } = view.messages;
+  const languages = distinct(data.map(({ language }) => language));
+  const repositories = distinct(data.map(({ repository }) => repository));
+  const list = (name: string, qualifier: "lang" | "repo", values: string[]) =>
+    values.length < 2
+      ? ""
+      : html`<li class="of">${name}</li>${values.slice(0, SUGGESTED).map((value) => html`<li><a class="chip" href="${searchAddress(narrowed(text, qualifier, value))}">${value}</a></li>`)}`;
+  if (languages.length < 2 && repositories.length < 2) return html``;
+  return html`<ul class="chips narrow" aria-label="${words.narrow}">${list(words.languages, "lang", languages)}${list(words.inRepositories, "repo", repositories)}</ul>`;
+}
+
+/** The values that there are, the most frequent first. */
+function distinct(values: (string | null)[]): string[] {
+  const groups = Map.groupBy(
+    values.filter((value) => value !== null),
+    (value) => value,
+  );
+  return [...groups].toSorted(([, a], [, b]) => b.length - a.length).map(([value]) => value);
 }
 
 /** Why something may be missing. */
-function notice({ message, repositories }: Incomplete): Html {
+function notice(view: View, { message, repositories }: Incomplete): Html {
+  const { search: words } = view.messages;
   const shown = repositories.slice(0, REPOSITORIES_NAMED);
   const named = shown.map((id, i) => html`${i > 0 ? ", " : ""}<a href="/repositories/${id}">${id}</a>`);
-  return html`<p class="outcome warn" role="status">
-    ${message} ${repositories.length > 0 ? html`<small>Not indexed whole yet, by id: ${named}${shown.length < repositories.length ? " and others" : ""}.</small>` : ""}
-  </p>`;
+  return html`<div class="notice warn" role="status">${icon("warning")}<p>
+    ${english(view, message)} ${repositories.length > 0 ? html`<small>${words.missing} ${named}${shown.length < repositories.length ? words.andOthers : ""}.</small>` : ""}
+  </p></div>`;
 }
 
-function nothing({ isLater, isWhole }: { isLater: boolean; isWhole: boolean }): Html {
-  if (isLater) return html`<p>There are no more files.</p>`;
-  if (!isWhole) return html`<p>Nothing was found so far.</p>`;
-  return html`<p>No file is like this. Fewer words, or a part of one, find more.</p>`;
+function nothing(
+  view: View,
+  text: string,
+  { isLater, isWhole }: { isLater: boolean; isWhole: boolean },
+): Html {
+  const { search: words } = view.messages;
+  if (isLater) return emptyState(words.noMore);
+  if (!isWhole) return emptyState(words.nothingSoFar);
+  const filters = filtersOf(text).filter(({ without }) => without !== "");
+  const links = filters.map(
+    (filter) => html` <a href="${searchAddress(filter.without)}">${marked(filter.text)}</a>`,
+  );
+  const more =
+    links.length > 0 ? html`${words.nothingHint} ${words.withoutFilter}${links}` : words.nothingHint;
+  return emptyState(words.nothing, more);
 }
 
-function found(file: FoundFile, githubWebUrl: string): Html {
+function found(view: View, file: FoundFile, githubWebUrl: string): Html {
+  const { messages } = view;
   const first = file.lines.find(({ match }) => match)?.number ?? null;
   const url = permalink(githubWebUrl, file, first);
   return html`<section class="file">
-    <h2>
-      <a href="${fileAddress(file, first)}"><bdi>${file.repository}</bdi>/<bdi>${marked(file.path, file.path_ranges)}</bdi></a>
-    </h2>
-    <p class="where">
-      ${file.language ? html`<span>${file.language}</span>` : ""}
-      ${file.state === "indexed" ? "" : html`<span class="state">${file.state}</span>`}
-      ${commit(file.commit)} ${onGitHub(url)}
-    </p>
+    <header><h2><a href="${fileAddress(file, first)}"><bdi class="in">${file.repository}</bdi><span class="in">/</span><bdi>${marked(file.path, file.path_ranges)}</bdi></a></h2>
+      <p class="where">${file.language ? html`<span>${file.language}</span>` : ""}
+      ${file.state === "indexed" ? "" : tag(messages.fileList.states[file.state])}
+      ${commit(file.commit)} ${onGitHub(view, url)}</p></header>
     ${file.lines.length > 0 ? lines(file) : ""}
-    ${file.more_lines > 0 ? html`<p class="more"><a href="${fileAddress(file)}">… and ${plural(file.more_lines, "more line")}</a></p>` : ""}
+    ${file.more_lines > 0 ? html`<p class="more-lines"><a href="${fileAddress(file)}">${messages.search.moreLines(file.more_lines)}</a></p>` : ""}
   </section>`;
 }
 

@@ -7,8 +7,9 @@ import { secureHeaders } from "hono/secure-headers";
 import type { Logger } from "pino";
 import type { Registrar, StoredCredentials } from "../../credentials.ts";
 import { refuseForeign } from "../access.ts";
+import { createStaticRoutes } from "../pages/assets.ts";
 import { problemPage } from "../pages/problem.ts";
-import { createStaticRoutes } from "../pages/routes.ts";
+import { viewIn } from "../pages/view.ts";
 import { Problem } from "../problem.ts";
 import { type Answers, readAnswers } from "./answers.ts";
 import { confirmPage, failedPage, formPage, registeredPage } from "./pages.ts";
@@ -60,13 +61,13 @@ export function createSetupApp(options: SetupOptions): Hono {
   app.get("/setup/callback", (c) => finish(c, options));
   app.notFound((c) => {
     const detail = "Until the App is registered there is only /setup here.";
-    return c.html(problemPage(new Problem(404, "Not found", { detail })), 404);
+    return c.html(problemPage(viewIn("en"), new Problem(404, "Not found", { detail })), 404);
   });
   app.onError((error, c) => {
-    if (error instanceof Problem) return c.html(problemPage(error), error.status);
+    if (error instanceof Problem) return c.html(problemPage(viewIn("en"), error), error.status);
     log.error({ err: error, method: c.req.method, path: c.req.path }, "set-up request failed");
     const detail = "Something failed here; the console says what. Start again.";
-    return c.html(problemPage(new Problem(500, "Internal error", { detail })), 500);
+    return c.html(problemPage(viewIn("en"), new Problem(500, "Internal error", { detail })), 500);
   });
   return app;
 }

@@ -1,10 +1,17 @@
 import { html } from "hono/html";
-import { type Html, layout } from "../pages/layout.ts";
+import type { Html } from "../pages/html.ts";
+import { layout } from "../pages/layout.ts";
+import { viewIn } from "../pages/view.ts";
 import { type Answers, type Faults, MAX_NAME } from "./answers.ts";
+
+/** Set-up speaks English alone: to operators, as the console does. */
+function page(title: string, body: Html): Html {
+  return layout(viewIn("en"), { title, body: html`<div class="set-up">${body}</div>` });
+}
 
 /** The form, with what was entered before and what is wrong with it. */
 export function formPage(answers: Answers, faults: Faults = {}): Html {
-  return layout(
+  return page(
     "Set up",
     html`<h1>Register the GitHub App</h1>
       <p>
@@ -38,7 +45,7 @@ export function formPage(answers: Answers, faults: Faults = {}): Html {
           value: answers.organization,
           fault: faults.organization,
         })}
-        <button type="submit">Continue</button>
+        <button type="submit" class="primary">Continue</button>
       </form>`,
   );
 }
@@ -77,7 +84,7 @@ export function confirmPage(
   answers: Answers,
   { action, manifest }: { action: string; manifest: object },
 ): Html {
-  return layout(
+  return page(
     "Continue on GitHub",
     html`<h1>Continue on GitHub</h1>
       <dl>
@@ -94,7 +101,7 @@ export function confirmPage(
       </p>
       <form method="post" action="${action}">
         <input type="hidden" name="manifest" value="${JSON.stringify(manifest)}" />
-        <button type="submit">Create it on GitHub</button>
+        <button type="submit" class="primary">Create it on GitHub</button>
       </form>
       <p><a href="/setup">Change the answers</a></p>`,
   );
@@ -110,10 +117,10 @@ export function registeredPage({
   installUrl: string;
   file: string;
 }): Html {
-  return layout(
+  return page(
     "Registered",
     html`<h1>The App is registered</h1>
-      <p class="outcome good">
+      <p class="notice good">
         <b>${slug}</b> is yours. Its credentials are in <code>${file}</code>, for your eyes only; every start takes them
         from there. Repodex goes on as the App now: the console says when it listens.
       </p>
@@ -123,7 +130,7 @@ export function registeredPage({
 
 /** Something that did not work, in a sentence, and the way back. */
 export function failedPage(title: string, sentence: string): Html {
-  return layout(
+  return page(
     title,
     html`<h1>${title}</h1>
       <p role="alert">${sentence}</p>

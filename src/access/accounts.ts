@@ -35,6 +35,7 @@ const SLOW = "GitHub's answer on what you may see took too long.";
 /** Somebody who was recognized; `renewed` is the cookie's new secret, where it got one. */
 export interface SignedIn {
   account: Account;
+  sessionId: string;
   renewed: string | null;
 }
 
@@ -98,7 +99,7 @@ export class Accounts {
     const account = found && (await this.#refreshed(found.account));
     if (!found || !account) return null;
     const renewed = renew && found.old ? await renewSession(db, found.id, secret) : null;
-    return { account, renewed };
+    return { account, sessionId: found.id, renewed };
   }
 
   /** Whose a personal API token is and what it may, or null. */

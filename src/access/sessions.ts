@@ -78,6 +78,34 @@ export async function deleteSession(db: Kysely<Tables>, secret: string): Promise
     .execute();
 }
 
+/** A browser that is signed in. */
+export interface Session {
+  id: string;
+  created_at: Date;
+  last_used_at: Date;
+}
+
+/** A person's browsers, the one that was used last first. */
+export async function listSessions(db: Kysely<Tables>, userId: string): Promise<Session[]> {
+  return await db
+    .selectFrom("sessions")
+    .select(["id", "created_at", "used_at as last_used_at"])
+    .where("user_id", "=", userId)
+    .orderBy("used_at", "desc")
+    .limit(100)
+    .execute();
+}
+
+/** Signs one of a person's browsers out; answers whether there was one. */
+export async function endSession(db: Kysely<Tables>, id: string, userId: string): Promise<boolean> {
+  const { numDeletedRows } = await db
+    .deleteFrom("sessions")
+    .where("id", "=", id)
+    .where("user_id", "=", userId)
+    .executeTakeFirstOrThrow();
+  return numDeletedRows > 0n;
+}
+
 /** Deletes sessions that can sign nobody in any more. */
 export async function deleteOldSessions(db: Kysely<Tables>): Promise<number> {
   const { numAffectedRows = 0n } = await sql`

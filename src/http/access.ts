@@ -36,6 +36,8 @@ export interface Caller {
   user: { id: string; login: string } | null;
   /** Sees deliveries, metrics and everybody's settings. */
   isOperator: boolean;
+  /** The browser's that it signed in with; null for all others. */
+  sessionId: string | null;
   /** A browser, whose cookies and passwords other sites' pages could use; else a program. */
   isBrowser: boolean;
   /** A program that may only read, whatever its owner may. */
@@ -58,6 +60,7 @@ const THE_OPERATOR: Caller = {
   viewer: OPERATOR,
   actor: "operator",
   user: null,
+  sessionId: null,
   isOperator: true,
   isBrowser: false,
   isReader: false,
@@ -188,7 +191,7 @@ async function findBrowser(c: Context, access: GitHubAccess): Promise<Caller | n
   const isPage = c.req.method === "GET" && (c.req.header("accept") ?? "").includes("text/html");
   const found = await access.accounts.findBySession(secret, { renew: isPage });
   if (found?.renewed) writeSession(c, access, found.renewed, SESSION_DAYS);
-  return found && callerOf(found.account, { access, scope: null });
+  return found && { ...callerOf(found.account, { access, scope: null }), sessionId: found.sessionId };
 }
 
 /** `scope` is a token's; null: a browser. */
@@ -200,6 +203,7 @@ function callerOf(
     viewer: { repositories },
     actor: login,
     user: { id, login },
+    sessionId: null,
     isOperator: access.operators.has(login.toLowerCase()),
     isBrowser: scope === null,
     isReader: scope === "read",

@@ -1,22 +1,20 @@
 import { z } from "@hono/zod-openapi";
 import { type Context, Hono } from "hono";
+import { endSession, listSessions } from "../access/sessions.ts";
 import { createToken, deleteToken, listTokens, MAX_TOKENS, TOKEN_SCOPES } from "../access/tokens.ts";
 import type { Connection } from "../database/connect.ts";
 import { idParameters } from "./api/parameters.ts";
 import { readParameters } from "./api/router.ts";
-import { settingsPage } from "./pages/settings.ts";
+import { MAX_TOKEN_NAME, type SettingsOptions, settingsPage, TOKEN_DAYS } from "./pages/settings.ts";
+import { createView } from "./pages/view.ts";
 import { notFound } from "./problem.ts";
-
-/** How many days a token may be made for. */
-const TOKEN_DAYS = [7, 30, 90, 365] as const;
-const MAX_NAME = 100;
 
 const FORM = z.object({
   name: z
     .string({ error: "Enter a name that tells you later what the token is for." })
     .trim()
     .min(1, "Enter a name that tells you later what the token is for.")
-    .max(MAX_NAME, `Enter a shorter name: at most ${MAX_NAME} characters.`)
+    .max(MAX_TOKEN_NAME, `Enter a shorter name: at most ${MAX_TOKEN_NAME} characters.`)
     .refine((name) => !name.includes("\0"), "Enter a name without control characters."),
   scope: z.enum(TOKEN_SCOPES, { error: "Choose what the token may do: read or write." }),
   days: z.coerce
@@ -34,42 +32,58 @@ type Faults = Partial<Record<keyof z.input<typeof FORM>, string>>;
 export function createSettingsRoutes({ db }: Connection): Hono {
   const routes = new Hono();
 
-  async function render(
-    c: Context,
-    { created = null, faults = {} }: { created?: string | null; faults?: Faults },
-  ) {
-    const { id, isOperator } = requireBrowser(c);
+  async function render(c: Context, shown: Omit<SettingsOptions, "tokens" | "sessions">) {
+    const { id, sessionId, isOperator } = requireBrowser(c);
     const tokens = await listTokens(db, isOperator ? null : id);
-    const status = Object.keys(faults).length > 0 ? 422 : created === null ? 200 : 201;
-    return c.html(settingsPage(tokens, { created, faults }), status);
+    const sessions = (await listSessions(db, id)).map((session) => ({
+      ...session,
+      is_current: session.id === sessionId,
+    }));
+    const status = shown.faults ? 422 : shown.created === null ? 200 : 201;
+    return c.html(settingsPage(createView(c), { ...shown, tokens, sessions }), status);
   }
 
-  routes.get("/settings", async (c) => await render(c, {}));
+  routes.get("/settings", async (c) => await render(c, { created: null }));
 
   routes.post("/settings/tokens", async (c) => {
     const { id } = requireBrowser(c);
-    const answers = FORM.safeParse(await c.req.parseBody());
-    if (!answers.success) return await render(c, { faults: faultsOf(answers.error) });
+    const values = await c.req.parseBody();
+    const answers = FORM.safeParse(values);
+    if (!answers.success)
+      return await render(c, { created: null, values: textsOf(values), faults: faultsOf(answers.error) });
     const created = await createToken(db, { userId: id, ...answers.data });
     if (created !== null) return await render(c, { created });
     const name = `You have ${MAX_TOKENS} tokens, as many as can be had. Revoke one first.`;
-    return await render(c, { faults: { name } });
+    return await render(c, { created: null, values: textsOf(values), faults: { name } });
   });
 
   routes.post("/settings/tokens/:id/revoke", async (c) => {
     const { id, isOperator } = requireBrowser(c);
     const token = readParameters(c, idParameters).id;
     if (!(await deleteToken(db, token, isOperator ? null : id))) throw notFound("token");
+    return c.redirect("/settings?notice=token_revoked", 303);
+  });
+
+  routes.post("/settings/sessions/:id/end", async (c) => {
+    const { id } = requireBrowser(c);
+    if (!(await endSession(db, readParameters(c, idParameters).id, id))) throw notFound("session");
     return c.redirect("/settings", 303);
   });
 
   return routes;
 }
 
-function requireBrowser(c: Context): { id: string; isOperator: boolean } {
-  const { user, isBrowser, isOperator } = c.var.caller;
-  if (!user || !isBrowser) throw notFound("address");
-  return { id: user.id, isOperator };
+function requireBrowser(c: Context) {
+  const { user, sessionId, isOperator } = c.var.caller;
+  if (!user || sessionId === null) throw notFound("address");
+  return { id: user.id, sessionId, isOperator };
+}
+
+/** What was typed, to be shown again. */
+function textsOf(values: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+  );
 }
 
 function faultsOf(error: z.ZodError): Faults {

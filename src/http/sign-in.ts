@@ -6,6 +6,7 @@ import { randomSecret, type Seal } from "../access/seal.ts";
 import { SESSION_DAYS } from "../access/sessions.ts";
 import { askGitHub, type GitHubAccess, isEqual, isLocal, requireSameOrigin } from "./access.ts";
 import { signInPage } from "./pages/sign-in.ts";
+import { createView } from "./pages/view.ts";
 import { Problem } from "./problem.ts";
 import { endSession, readPending, readSession, siteOf, writePending, writeSession } from "./session.ts";
 
@@ -29,7 +30,7 @@ export function createSignInRoutes(access: GitHubAccess, log: Logger): Hono {
 
   routes.get("/sign-in", (c) => {
     const returnTo = returnOf(c.req.query("return_to"));
-    return c.html(signInPage(c, { returnTo, isOut: c.req.query("out") !== undefined }));
+    return c.html(signInPage(createView(c), { returnTo, reason: reasonOf(c, access) }));
   });
 
   routes.get("/sign-in/github", (c) => {
@@ -51,16 +52,23 @@ export function createSignInRoutes(access: GitHubAccess, log: Logger): Hono {
     const { code = "", state = "", error } = c.req.query();
     const pending = openPending(readPending(c, access), seal);
     writePending(c, access, "", 0);
-    if (!pending || !isEqual(state, pending.state)) throw notBegun();
+    const refuse = (problem: string, status: 400 | 403) =>
+      c.html(
+        signInPage(createView(c), { returnTo: pending?.returnTo ?? "/", reason: null, problem }),
+        status,
+      );
+    if (!pending || !isEqual(state, pending.state)) return refuse(NOT_BEGUN, 400);
     if (error !== undefined || code === "") {
       log.info({ error }, "not signed in");
-      throw new Problem(403, "Not signed in", { detail: refusalOf(error) });
+      return refuse(refusalOf(error), 403);
     }
     const redirectUrl = `${siteOf(c, access)}${CALLBACK_PATH}`;
     const proof = { verifier: pending.verifier, redirectUrl };
     const secret = await askGitHub(() => accounts.signIn(code, proof)).catch((error: unknown) => {
-      throw error instanceof IdentityRefused ? notBegun() : error;
+      if (error instanceof IdentityRefused) return null;
+      throw error;
     });
+    if (secret === null) return refuse(NOT_BEGUN, 400);
     const before = readSession(c, access);
     if (before !== undefined) await accounts.signOut(before); // a browser has one session
     writeSession(c, access, secret, SESSION_DAYS);
@@ -104,12 +112,15 @@ function requireOwnAddress(c: Context, { publicUrl }: GitHubAccess): void {
   throw new Problem(503, "Not available", { detail });
 }
 
-function notBegun(): Problem {
-  return new Problem(400, "Not signed in", {
-    detail:
-      "This sign-in was not begun in this browser, took more than ten minutes, or was used already. Start again.",
-  });
+/** Why a page to sign in is shown, where that can be told. */
+function reasonOf(c: Context, access: GitHubAccess): "signed_out" | "expired" | "required" | null {
+  if (c.req.query("out") !== undefined) return "signed_out";
+  if (readSession(c, access) !== undefined) return "expired";
+  return c.req.query("return_to") === undefined ? null : "required";
 }
+
+const NOT_BEGUN =
+  "This sign-in was not begun in this browser, took more than ten minutes, or was used already. Start again.";
 
 function refusalOf(error: string | undefined): string {
   if (error === "redirect_uri_mismatch") {

@@ -78,14 +78,20 @@ const MATRIX: Record<string, { path?: string; body?: string; expected: Expected 
   "GET /api/v1/runs/:id/log": { expected: readable(200) },
   "POST /api/v1/runs/:id/cancel": { expected: writable(422) },
   "GET /api/v1/search": { path: "/api/v1/search?q=a", expected: KNOWN },
+  "GET /deliveries": { expected: OPERATORS_ONLY },
   "GET /healthz": { expected: of(200) },
   "GET /metrics": { expected: OPERATORS_ONLY },
   "GET /readyz": { expected: of(200) },
   "GET /repositories/:id": { expected: readable(200) },
   "GET /repositories/:id/file": { path: "/repositories/100/file?path=a.txt", expected: readable(200) },
+  "GET /repositories/:id/files": { expected: readable(200) },
+  "GET /repositories/:id/problems": { expected: readable(200) },
+  "POST /repositories/:id/rescan": { expected: writable(303) },
+  "POST /runs/:id/cancel": { expected: writable(303) },
   "GET /runs/:id": { expected: readable(200) },
   "GET /search": { expected: KNOWN },
   "GET /settings": { expected: own(200) },
+  "POST /settings/sessions/:id/end": { path: "/settings/sessions/987654321/end", expected: own(404) },
   "POST /settings/tokens": { body: "name=ci&scope=read&days=7", expected: own(201) },
   "POST /settings/tokens/:id/revoke": {
     path: "/settings/tokens/TOKEN/revoke", // the reader's
@@ -96,6 +102,7 @@ const MATRIX: Record<string, { path?: string; body?: string; expected: Expected 
   "GET /sign-in/callback": { expected: of(400) },
   "POST /sign-out": { expected: of(303) },
   "GET /static/icon.svg": { expected: of(200) },
+  "GET /static/live.js": { expected: of(200) },
   "GET /static/repodex.schema.json": { expected: of(200) },
   "GET /static/style.css": { expected: of(200) },
 };

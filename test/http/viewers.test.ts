@@ -182,6 +182,7 @@ const ROUTES: Record<string, (of: Subject) => string[]> = {
   "GET /runs/:id": ({ run }) => [`/runs/${run}`, `/runs/${run}?after=0`],
   "POST /runs/:id/cancel": ({ run }) => [`/runs/${run}/cancel`],
   "GET /settings": () => ["/settings"],
+  "POST /settings/sessions/:id/end": ({ run }) => [`/settings/sessions/${run}/end`],
   "POST /settings/tokens": () => ["/settings/tokens"],
   "POST /settings/tokens/:id/revoke": ({ run }) => [`/settings/tokens/${run}/revoke`],
 };

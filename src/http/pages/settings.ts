@@ -1,4 +1,5 @@
 import { html } from "hono/html";
+import { TOKEN_SCOPES, type TokenScope } from "../../access/tokens.ts";
 import type { Html } from "./html.ts";
 import { icon } from "./icons.ts";
 import { layout } from "./layout.ts";
@@ -7,15 +8,14 @@ import { notice } from "./notice.ts";
 import type { View } from "./view.ts";
 
 /** How many days a token may be good for, and what it may. */
-const TOKEN_DAYS = [7, 30, 90, 365] as const;
-const TOKEN_SCOPES = ["read", "write"] as const;
-const MAX_TOKEN_NAME = 100;
+export const TOKEN_DAYS = [7, 30, 90, 365] as const;
+export const MAX_TOKEN_NAME = 100;
 
 /** A token as its owner sees it: never its text. */
 export interface TokenRow {
   id: string;
   name: string;
-  scope: (typeof TOKEN_SCOPES)[number];
+  scope: TokenScope;
   created_at: Date;
   expires_at: Date;
   last_used_at: Date | null;

@@ -1,0 +1,121 @@
+import { accessSync, constants } from "node:fs";
+import path from "node:path";
+import axe from "axe-core";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
+
+/** Where people have it; `CHROMIUM` names another. */
+const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+export const CHROMIUM = findChromium();
+
+function findChromium(): string | null {
+  const folders = (process.env.PATH ?? "").split(path.delimiter);
+  const named = folders.flatMap((folder) => NAMES.map((name) => path.join(folder, name)));
+  const candidates = process.env.CHROMIUM ? [process.env.CHROMIUM] : named;
+  return candidates.find(isExecutable) ?? null;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export interface Visit {
+  page: Page;
+  context: BrowserContext;
+  /** What the page said on its console that was no success; nothing is expected. */
+  complaints: string[];
+}
+
+export interface VisitOptions {
+  javaScript?: boolean;
+  dark?: boolean;
+  phone?: boolean;
+  language?: "en-US" | "ko-KR";
+}
+
+/** One real browser for a test file. */
+export function useChromium(): { visit(options?: VisitOptions): Promise<Visit> } {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath: CHROMIUM ?? "chromium",
+      args: ["--no-sandbox", "--headless", "--disable-gpu"],
+    });
+  });
+  afterAll(async () => {
+    await browser?.close();
+  });
+
+  return {
+    async visit({ javaScript = true, dark = false, phone = false, language = "en-US" } = {}) {
+      const context = await browser.newContext({
+        javaScriptEnabled: javaScript,
+        colorScheme: dark ? "dark" : "light",
+        viewport: phone ? { width: 375, height: 812 } : { width: 1280, height: 900 },
+        locale: language,
+      });
+      onTestFinished(() => context.close());
+      await context.addInitScript(watchLayout);
+      const page = await context.newPage();
+      const complaints: string[] = [];
+      page.on("console", (message) => {
+        if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+      });
+      page.on("pageerror", (error) => complaints.push(String(error)));
+      return { page, context, complaints };
+    },
+  };
+}
+
+declare global {
+  var layoutShift: number;
+}
+
+/** Runs in the page: adds up how much of it moved without anybody's doing. */
+function watchLayout(): void {
+  globalThis.layoutShift = 0;
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries() as unknown as { value: number; hadRecentInput: boolean }[]) {
+      if (!entry.hadRecentInput) globalThis.layoutShift += entry.value;
+    }
+  });
+  observer.observe({ type: "layout-shift" as never, buffered: true }); // Node knows no such entries
+}
+
+/** How much of the page has moved by itself since it was opened (1: all of it, over its whole height). */
+export async function layoutShiftOf(page: Page): Promise<number> {
+  return await page.evaluate(() => globalThis.layoutShift);
+}
+
+/** Holds a page against axe's rules: what stands in the way of people who see, hear or move otherwise. */
+export async function expectAccessible(page: Page): Promise<void> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(async () => {
+    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run();
+    return violations.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("\n")}`,
+    );
+  });
+  expect(found, page.url()).toEqual([]);
+}
+
+/** Opens a page anew and answers the bytes that came for it, with all that belongs to it. */
+export async function transferred(page: Page, url: string): Promise<number> {
+  const session = await page.context().newCDPSession(page);
+  let bytes = 0;
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => {
+    bytes += encodedDataLength;
+  });
+  await session.send("Network.enable");
+  await session.send("Network.setCacheDisabled", { cacheDisabled: true });
+  await page.goto(url);
+  await page.waitForLoadState("load");
+  await session.detach();
+  return bytes;
+}

@@ -6,7 +6,7 @@ import type { Simulator } from "../simulator/simulator.ts";
 import { startAppProcess } from "../support/app-process.ts";
 import type { LoopDelay } from "./loop-delay.ts";
 
-const API_TOKEN = "bench-bench-bench-bench";
+export const API_TOKEN = "bench-bench-bench-bench";
 
 export interface BenchApp {
   get<T>(route: string): Promise<T>;

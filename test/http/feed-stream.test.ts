@@ -154,6 +154,25 @@ describe("the stream of the overview", () => {
     expect(told).toBeLessThan(10);
   });
 
+  test("tells of an end once, however often it hears of it", async () => {
+    const server = await setUp();
+    const stream = await openEvents<Data>(server, "/api/v1/events");
+    await stream.take(1);
+    await request(database.connection, { repository_id: "100" });
+    const run = await claim(database.connection);
+    await transaction(database.connection, ({ trx }) =>
+      finishRun(trx, run, { verified: true, message: "Done." }),
+    );
+    const told: (string | undefined)[] = [];
+    while (told.at(-1) !== "run.completed") told.push((await nextOf(stream))?.event);
+
+    await database.connection.pool.query("select pg_notify('runs_changed', $1)", [run.id]);
+    await request(database.connection, { repository_id: "200" });
+    const next = await nextOf(stream);
+
+    expect(next).toMatchObject({ event: "run.queued", data: { run: { repository_id: "200" } } });
+  });
+
   test("ends when the server shuts down", async () => {
     const server = await setUp();
     const stream = await openEvents<Data>(server, "/api/v1/events");

@@ -65,6 +65,7 @@ export function eventStream(c: Context, create: () => Frames, { slowMs = SLOW_MS
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-store",
       "x-accel-buffering": "no",
+      connection: "close", // what has ended is not asked on, and must not hold up a server that stops
     },
   });
 }

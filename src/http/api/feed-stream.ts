@@ -13,6 +13,8 @@ export interface Live {
   changes: RunChanges;
 }
 
+const ENDED_KNOWN = 500;
+
 interface FeedStreamOptions extends Live {
   viewer: Viewer;
   /** Null: all that the viewer sees. */
@@ -38,13 +40,15 @@ async function* readFrames(
   subscription: Subscription,
   { changes, snapshot }: FeedStreamOptions,
 ): AsyncGenerator<string, void, void> {
-  /** The runs that are open, as the reader knows them. */
-  const known = new Map<string, RunView>();
+  /** The runs as the reader knows them: those that are open, and the last that ended, which may be told of again. */
+  const known = new Map<string, Pick<RunView, "state" | "version">>();
+  const ended: string[] = [];
   for (let isLost = true; !changes.closed && !subscription.closed; ) {
     if (isLost) {
       const { data, runs } = await snapshot();
       known.clear();
-      for (const run of runs) known.set(run.id, run);
+      ended.length = 0;
+      for (const { id, state, version } of runs) known.set(id, { state, version });
       yield `event: snapshot\ndata: ${JSON.stringify(data)}\n\n`;
     }
     const news = await subscription.next(HEARTBEAT_MS);
@@ -54,14 +58,14 @@ async function* readFrames(
       const before = known.get(run.id);
       if (before && before.version >= run.version) continue; // the snapshot has it
       yield `event: ${eventOf(run, before)}\ndata: ${JSON.stringify({ run: runJson(run) })}\n\n`;
-      if (isFinal(run.state)) known.delete(run.id);
-      else known.set(run.id, run);
+      known.set(run.id, { state: run.state, version: run.version });
+      if (isFinal(run.state) && ended.push(run.id) > ENDED_KNOWN) known.delete(ended.shift() ?? "");
     }
     if (news.runs.length === 0) yield ": still here\n\n";
   }
 }
 
-function eventOf(run: RunView, before: RunView | undefined): string {
+function eventOf(run: RunView, before: Pick<RunView, "state"> | undefined): string {
   if (isFinal(run.state)) return "run.completed";
   if (run.state === "queued") return "run.queued";
   return before?.state === "running" ? "run.progress" : "run.started";

@@ -9,7 +9,7 @@ import type { RunChanges, RunWatch } from "../run-changes.ts";
 import { eventStream, HEARTBEAT_MS } from "./event-stream.ts";
 import { runJson } from "./views.ts";
 
-const EVENTS_AT_ONCE = 200;
+const EVENTS_AT_ONCE = 100;
 
 /** A run's log kinds as the four event names that readers subscribe to. */
 const EVENT_NAMES: Record<string, string> = {
@@ -51,14 +51,14 @@ async function* readFrames(
   while (!watch.closed) {
     const { events, lostUpTo, current } = await readOn(db, { viewer, runId: run.id, afterSeq: seq });
     if (!current) return; // out of the viewer's sight
-    if (lostUpTo !== null) {
-      yield frameOf("snapshot", lostUpTo, { run: runJson(current) });
-      seq = lostUpTo;
-    }
-    for (const event of events) {
-      yield frameOf(nameOf(event), event.seq, { ...event, run: runJson(current) });
-      seq = event.seq;
-    }
+    const runText = JSON.stringify(runJson(current)); // once: it is most of each frame
+    const frames = events.map((event) => {
+      const text = JSON.stringify(event).slice(0, -1);
+      return `id: ${event.seq}\nevent: ${nameOf(event)}\ndata: ${text},"run":${runText}}\n\n`;
+    });
+    if (lostUpTo !== null) frames.unshift(`id: ${lostUpTo}\nevent: snapshot\ndata: {"run":${runText}}\n\n`);
+    seq = events.at(-1)?.seq ?? lostUpTo ?? seq;
+    if (frames.length > 0) yield frames.join("");
     if (isFinal(current.state) && seq >= current.event_seq) return;
     if (seq < current.event_seq) continue;
     await watch.next(HEARTBEAT_MS);
@@ -90,8 +90,4 @@ async function readOn(
 
 function nameOf(event: RunEvent): string {
   return EVENT_NAMES[event.kind] ?? "run.queued";
-}
-
-function frameOf(name: string, seq: number, data: object): string {
-  return `id: ${seq}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }

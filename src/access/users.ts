@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import { notify } from "../database/notify.ts";
 import type { Tables } from "../database/schema.ts";
 import { type AccountRow, accountColumns } from "./account.ts";
 import type { Person, ReadableRepository } from "./identity.ts";
@@ -93,14 +94,19 @@ export async function forgetAuthorization(
     where id = ${userId} and (${tokens}::bytea is null or tokens = ${tokens}) returning id`.execute(trx);
   if (rows.length === 0) return;
   await trx.deleteFrom("sessions").where("user_id", "=", userId).execute();
+  await notify(trx, ACCESS_CHANNEL);
   await trx.deleteFrom("user_repositories").where("user_id", "=", userId).execute();
 }
+
+/** Told whenever what people may see may have changed. */
+export const ACCESS_CHANNEL = "access_changed";
 
 /** Something changed that decides what people may see: GitHub is asked again before any of them sees anything. */
 export async function noteAccessChanged(db: Kysely<Tables>): Promise<void> {
   await sql`
     insert into access_changes (changed_at) values (clock_timestamp())
     on conflict (only_row) do update set changed_at = excluded.changed_at`.execute(db);
+  await notify(db, ACCESS_CHANNEL);
 }
 
 /** Forgets those who have neither a browser signed in nor a token, and so the tokens that GitHub gave for them. */

@@ -1,3 +1,4 @@
+import { ACCESS_CHANNEL } from "../access/users.ts";
 import type { Connection, Listener } from "../database/connect.ts";
 import { eventOrTimeout } from "../database/lease-loop.ts";
 import { CHANGED_CHANNEL } from "../runs/events.ts";
@@ -19,24 +20,27 @@ interface Reader {
   changed: PromiseWithResolvers<void>;
 }
 
-/** Tells any number of readers that a run has changed, from one LISTEN connection. */
+/** Tells any number of readers that a run has changed, or what people may see, from one LISTEN connection. */
 export class RunChanges {
   readonly #listener: Listener;
   readonly #readers = new Set<Reader>();
   readonly #watching = new Set<(runId: string | null) => void>();
+  readonly #watchingAccess = new Set<() => void>();
   readonly #listening = Promise.withResolvers<void>();
   #closed = false;
 
   constructor(connection: Connection) {
     this.#listener = connection.listen(
-      [CHANGED_CHANNEL],
-      (_channel, runId) => {
+      [CHANGED_CHANNEL, ACCESS_CHANNEL],
+      (channel, runId) => {
+        if (channel === ACCESS_CHANNEL) return this.#tellAccess();
         this.#wake((reader) => reader.runId === runId);
         for (const watcher of this.#watching) watcher(runId);
       },
       () => {
         this.#listening.resolve();
         this.#wakeAll();
+        this.#tellAccess();
       },
     );
   }
@@ -76,10 +80,20 @@ export class RunChanges {
     this.#watching.add(watcher);
   }
 
+  /** Calls back where what people may see may have changed, until the function that it answers is called. */
+  watchAccess(watcher: () => void): () => void {
+    this.#watchingAccess.add(watcher);
+    return () => void this.#watchingAccess.delete(watcher);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#wakeAll();
     await this.#listener.close();
+  }
+
+  #tellAccess(): void {
+    for (const watcher of [...this.#watchingAccess]) watcher();
   }
 
   #wakeAll(): void {

@@ -70,9 +70,11 @@ describe.skipIf(CHROMIUM === null)("a person with a browser", () => {
 
       // First run: signing in, nothing there, then the App is installed.
       await page.goto(`${server.url}/`);
+      const stream = javaScript && page.waitForResponse((answer) => answer.url().endsWith("/api/v1/events"));
       await page.getByRole("link", { name: en.signIn.button }).click();
       await see(page.locator("h1"), en.firstRun.title);
       const firstScan = hold(journey, { route: "tarball", meanwhileAfterBytes: 3_500_000 });
+      await stream; // it was opened by somebody who could see nothing
       await simulator.deliverInstallationCreated(journey.installationId);
       await see(page.locator("#repositories"), "octocat/hello");
       await page.locator("#repositories").getByRole("link", { name: "octocat/hello" }).click();

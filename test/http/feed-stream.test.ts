@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
 import { CHECK_SECONDS } from "../../src/access/account.ts";
+import { noteAccessChanged } from "../../src/access/users.ts";
 import { transaction } from "../../src/database/connect.ts";
 import { appendEvent } from "../../src/runs/events.ts";
 import { finishRun } from "../../src/runs/queue.ts";
@@ -101,6 +102,25 @@ describe("the stream of the overview", () => {
 
     expect(told.map(({ event }) => event)).toEqual(["snapshot"]);
     await expectProblem(await server.ask("/api/v1/events"), 401);
+  });
+
+  test("ends at once where an event may have changed what the viewer may see, and never an operator's", async () => {
+    const server = await setUp({ access: signInAccess(database) });
+    const ofOperator = await openEvents<Data>(server, "/api/v1/events");
+    server.token = (await seedUser(database.db, { read: ["200"] })).token;
+    const ofViewer = await openEvents<Data>(server, "/api/v1/events");
+    const { run_id } = await request(database.connection, { repository_id: "200" });
+    const ofRun = await openEvents<Data>(server, `/api/v1/runs/${run_id}/events`);
+    for (const stream of [ofOperator, ofViewer, ofRun]) await stream.take(1);
+
+    await noteAccessChanged(database.db);
+
+    for (const stream of [ofViewer, ofRun]) {
+      expect((await stream.rest()).map(({ event }) => event)).not.toContain("snapshot");
+    }
+    await request(database.connection, { repository_id: "100" });
+    const told = await ofOperator.take(2);
+    expect(told.map(({ data }) => data.run?.repository_id)).toContain("100");
   });
 
   test("begins again with all that is open where something may have been missed", async () => {

@@ -1,5 +1,6 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
+import type { RunChanges } from "../run-changes.ts";
 
 /** Proxies cut silent connections: a comment goes out at least this often. */
 export const HEARTBEAT_MS = 15_000;
@@ -16,34 +17,19 @@ export interface Frames {
 /**
  * Answers server-sent events. The reader's pace rules: nothing is begun before it reads, which HEAD never does, and no
  * frame is made before the one before is taken. Who takes none loses the connection. Frames that cannot be made end
- * the stream, and so does the time for which it is known what the caller may see: its reader asks again.
+ * the stream: its reader asks again, and is told why.
  */
 export function eventStream(c: Context, create: () => Frames, { slowMs = SLOW_MS } = {}): Response {
   const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>;
   let made: Frames | undefined;
   let slow: NodeJS.Timeout | undefined;
-  let over: NodeJS.Timeout | undefined;
-  let isOver = false;
-
-  function begin(): Frames {
-    const until = c.get("caller")?.goodUntil ?? null;
-    if (until) {
-      over = setTimeout(() => {
-        isOver = true;
-        made?.stop();
-      }, until.getTime() - Date.now());
-    }
-    return create();
-  }
-
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         clearTimeout(slow);
-        made ??= begin();
+        made ??= create();
         const { done, value } = await made.frames.next().catch(() => ({ done: true, value: undefined }));
-        if (done || !value || isOver) {
-          clearTimeout(over);
+        if (done || !value) {
           made.stop();
           controller.close();
           return;
@@ -53,7 +39,6 @@ export function eventStream(c: Context, create: () => Frames, { slowMs = SLOW_MS
       },
       async cancel() {
         clearTimeout(slow);
-        clearTimeout(over);
         made?.stop();
         await made?.frames.return();
       },
@@ -68,4 +53,23 @@ export function eventStream(c: Context, create: () => Frames, { slowMs = SLOW_MS
       connection: "close", // what has ended is not asked on, and must not hold up a server that stops
     },
   });
+}
+
+/**
+ * The same frames for as long as it is known what the caller may see, and no event says that it may be otherwise: then
+ * they end, the reader asks again, and is answered by what it may see then.
+ */
+export function whileKnown(c: Context, changes: RunChanges, { frames, stop }: Frames): Frames {
+  const { goodUntil } = c.var.caller;
+  if (goodUntil === null) return { frames, stop };
+  const timer = setTimeout(stop, goodUntil.getTime() - Date.now());
+  const unwatch = changes.watchAccess(stop);
+  return {
+    frames,
+    stop() {
+      clearTimeout(timer);
+      unwatch();
+      stop();
+    },
+  };
 }

@@ -4,7 +4,7 @@ import type { RunView } from "../../runs/read.ts";
 import { isFinal } from "../../runs/run.ts";
 import type { RunChanges } from "../run-changes.ts";
 import type { RunFeed, Subscription } from "../run-feed.ts";
-import { eventStream, HEARTBEAT_MS } from "./event-stream.ts";
+import { eventStream, HEARTBEAT_MS, whileKnown } from "./event-stream.ts";
 import { runJson } from "./views.ts";
 
 /** Where streams learn what changes. */
@@ -28,11 +28,12 @@ interface FeedStreamOptions extends Live {
  * gets the newest state of each, and nothing in between.
  */
 export function createFeedStream(c: Context, options: FeedStreamOptions): Response {
-  const { feed, viewer, repositoryId } = options;
+  const { feed, changes, viewer, repositoryId } = options;
   return eventStream(c, () => {
     // Before the snapshot is read, or a change in between is missed.
     const subscription = feed.subscribe({ viewer, repositoryId });
-    return { frames: readFrames(subscription, options), stop: () => subscription.close() };
+    const frames = readFrames(subscription, options);
+    return whileKnown(c, changes, { frames, stop: () => subscription.close() });
   });
 }
 

@@ -6,7 +6,7 @@ import { listEvents, type RunEvent } from "../../runs/events.ts";
 import { type RunView, readRun } from "../../runs/read.ts";
 import { isFinal } from "../../runs/run.ts";
 import type { RunChanges, RunWatch } from "../run-changes.ts";
-import { eventStream, HEARTBEAT_MS } from "./event-stream.ts";
+import { eventStream, HEARTBEAT_MS, whileKnown } from "./event-stream.ts";
 import { runJson } from "./views.ts";
 
 const EVENTS_AT_ONCE = 100;
@@ -38,7 +38,7 @@ export function createRunStream(c: Context, options: RunStreamOptions): Response
   if (isFinal(run.state) && afterSeq >= run.event_seq) return new Response(null, { status: 204 });
   return eventStream(c, () => {
     const watch = changes.watchRun(run.id); // before the first read, or a change in between is missed
-    return { frames: readFrames(watch, options), stop: () => watch.close() };
+    return whileKnown(c, changes, { frames: readFrames(watch, options), stop: () => watch.close() });
   });
 }
 

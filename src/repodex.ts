@@ -20,6 +20,7 @@ import { createCheckRunReporter } from "./github/check-run.ts";
 import { createGitHub, type GitHub } from "./github/client.ts";
 import { createDirectory } from "./github/directory.ts";
 import { createIdentity } from "./github/identity.ts";
+import { createInstallLink } from "./github/install-link.ts";
 import { createReplier } from "./github/rescan-reply.ts";
 import { createWebhookRoute } from "./github/webhook-route.ts";
 import { CompactionLoop } from "./grams/compaction.ts";
@@ -111,12 +112,12 @@ async function startParts(
     await engine.close();
     metrics.close();
   };
-  const server = await listen(config, { connection, changes, engine, metrics, log }).catch(
-    async (error: unknown) => {
-      await closeReaders();
-      throw error;
-    },
-  );
+  const installLink = createInstallLink(github, log);
+  const parts = { connection, changes, engine, metrics, installLink, log };
+  const server = await listen(config, parts).catch(async (error: unknown) => {
+    await closeReaders();
+    throw error;
+  });
   const publicUrl = config.publicUrl ?? server.url;
   const parser = new Parser({ threads: PARSE_THREADS });
   const loops = createLoops(config, { connection, github, parser, publicUrl, metrics, log });
@@ -206,6 +207,7 @@ interface ListenParts {
   changes: RunChanges;
   engine: SearchEngine;
   metrics: Metrics;
+  installLink(): Promise<string | null>;
   log: Logger;
 }
 

@@ -31,6 +31,8 @@ export interface HttpOptions {
   changes: RunChanges;
   search: SearchAccess;
   metrics: Metrics;
+  /** Where people install the App; null while GitHub does not say. */
+  installLink(): Promise<string | null>;
   log: Logger;
 }
 
@@ -41,6 +43,7 @@ export function createHttpApp({
   changes,
   search,
   metrics,
+  installLink,
   log,
 }: HttpOptions): OpenAPIHono {
   const app = new OpenAPIHono();
@@ -74,7 +77,7 @@ export function createHttpApp({
     requireOperator(c);
     return c.body(await metrics.read(), 200, { "content-type": metrics.contentType });
   });
-  app.route("/", createPageRoutes(connection, search));
+  app.route("/", createPageRoutes(connection, { ...search, installLink }));
   app.route("/", createSettingsRoutes(connection));
   app.notFound((c) => answer(c, notFound("address")));
   app.onError((error, c) => {

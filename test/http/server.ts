@@ -46,7 +46,15 @@ export async function serve(
   const engine = createSearchEngine(connection);
   const search = { engine, githubWebUrl: "https://github.com" };
   const metrics = new Metrics({ db: connection.db, budgets: { list: () => [] } });
-  const http = createHttpApp({ connection, access, changes, search, metrics, log });
+  const http = createHttpApp({
+    connection,
+    access,
+    changes,
+    search,
+    metrics,
+    installLink: async () => null,
+    log,
+  });
   const running = await startServer({
     webhooks: new Hono(),
     http,

@@ -60,6 +60,7 @@ async function setUp() {
     changes,
     search: { engine, githubWebUrl: "https://github.com" },
     metrics,
+    installLink: async () => null,
     log: createLogger("silent"),
   });
   const ask = async (token: string, path: string, method = "GET"): Promise<Answer> => {

@@ -44,14 +44,14 @@ const DELIVERY_PARAMETERS = z.object({
 });
 
 export interface PageOptions extends SearchAccess {
-  /** Where the GitHub App can be installed, where that is known. */
-  installUrl?: string | null;
+  /** Where the GitHub App can be installed, as far as GitHub says. */
+  installLink(): Promise<string | null>;
 }
 
 /** The pages: all of them work without their script. */
 export function createPageRoutes(connection: Connection, options: PageOptions): Hono {
   const { db } = connection;
-  const { githubWebUrl, installUrl = null } = options;
+  const { githubWebUrl } = options;
   const routes = new Hono();
   routes.use(compress());
 
@@ -62,7 +62,9 @@ export function createPageRoutes(connection: Connection, options: PageOptions): 
     const overview = await readOverview(db, viewer, { limit: REPOSITORIES_SHOWN, offset, q });
     if (overview.repositories === 0 && q === null && !(await hasRepositories(db, viewer))) {
       const isFirst = view.caller?.user == null || !(await hasRepositories(db, OPERATOR));
-      return c.html((isFirst ? firstRunPage : nothingVisiblePage)(view, { installUrl }));
+      return c.html(
+        (isFirst ? firstRunPage : nothingVisiblePage)(view, { installUrl: await options.installLink() }),
+      );
     }
     const ids = overview.rows.flatMap(({ run_id }) => run_id ?? []);
     const runs = await listRunsById(db, viewer, ids);

@@ -71,7 +71,7 @@ describe("a run's page", () => {
         says: [
           /at aaaaaaa /,
           /1 file listed 1:00 Tree bbbbbbb verified: the index is this commit, whole\./,
-          /Changed 1 file Removed 2 files Left out by design 3 files Chunks 4,000/,
+          /Changed 1 file Removed 2 files Left out by design 3 files Not readable – Chunks 4,000/,
         ],
         live: false,
         title: "Succeeded",

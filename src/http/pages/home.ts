@@ -87,9 +87,8 @@ function sections(view: View, { overview, runs }: HomeOptions): Html {
         ${SECTIONS.map((section) => {
           const own = grouped.get(section) ?? [];
           if (own.length === 0) return "";
-          const isOnly = grouped.size === 1 && section === "other";
           return html`<tbody id="section-${section}" class="${section}">
-          ${isOnly ? "" : html`<tr class="section"><th colspan="4" scope="rowgroup">${names[section]}</th></tr>`}
+          <tr class="section"><th colspan="4" scope="rowgroup">${names[section]}</th></tr>
           ${own.map(({ row, run }) => repositoryRow(view, row, run))}
         </tbody>`;
         })}

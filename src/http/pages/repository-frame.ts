@@ -35,11 +35,11 @@ export function repositoryFrame(
     ${notice(view)}
     ${repositoryBanner(view, { repository, status })}
     ${facts(view, repository)}
-    ${repository.indexed ? searchBox(view, { text: `repo:${repository.full_name} ` }) : ""}
+    ${searchBox(view, { text: `repo:${repository.full_name} ` })}
     ${tabs(view, frame, tab)}
     <div class="tab" id="tab" data-live>${content}</div>`;
   const live = `/api/v1/repositories/${repository.id}/events`;
-  return layout(view, { title: titleOf(view, frame), body, live, hasSearch: repository.indexed !== null });
+  return layout(view, { title: titleOf(view, frame), body, live, hasSearch: true });
 }
 
 /** The browser's tab tells how far it is. */
@@ -74,14 +74,10 @@ function facts(view: View, repository: RepositoryView): Html {
   const branch = configuration.branch ?? default_branch;
   const rows: [string, Html | string][] = [
     [words.searchable, indexed ? indexedCommit(view, indexed) : words.none],
-    ...(branch ? [[words.branch, html`<code>${branch}</code>`] as [string, Html]] : []),
-    ...(indexed
-      ? ([
-          [words.indexed, time(view, indexed.at)],
-          [words.files, messages.number(indexed.files)],
-          [words.size, size(indexed.bytes)],
-        ] as [string, Html | string][])
-      : []),
+    [words.branch, branch ? html`<code>${branch}</code>` : "–"],
+    [words.indexed, indexed ? time(view, indexed.at) : "–"],
+    [words.files, indexed ? messages.number(indexed.files) : "–"],
+    [words.size, indexed ? size(indexed.bytes) : "–"],
     [words.configuration, settings(view, repository)],
   ];
   return html`<dl class="facts" id="facts" data-live>

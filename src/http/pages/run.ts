@@ -59,29 +59,23 @@ function facts(view: View, run: RunView, repository: RepositoryView): Html {
   const words = messages.run.facts;
   const { progress } = run;
   const trigger = messages.triggers[run.trigger];
-  const counted = (name: string, n: number | undefined): [string, string | null] => [
-    name,
-    n === undefined ? null : messages.files(n),
-  ];
+  const { asked, mode, attempts, changed, removed, skipped, failed, chunks, bytes, search } = words;
+  const failures = run.failures > 0 ? ` · ${words.failures(run.failures, run.max_failures)}` : "";
+  const counted = (n: number | undefined) => (n === undefined ? null : messages.files(n));
+  // Those that are not known yet have their place already: nothing moves once they are.
   const rows: [string, Html | string | null][] = [
-    [words.asked, run.requested_by ? messages.runList.by(trigger, run.requested_by) : trigger],
+    [asked, run.requested_by ? messages.runList.by(trigger, run.requested_by) : trigger],
     [messages.runList.columns.queued, time(view, run.queued_at)],
-    [words.mode, messages.modes[run.mode]],
-    [
-      words.attempts,
-      run.failures > 0
-        ? `${run.epoch} · ${words.failures(run.failures, run.max_failures)}`
-        : String(run.epoch),
-    ],
-    counted(words.changed, progress.files_changed),
-    counted(words.removed, progress.files_removed),
-    counted(words.skipped, progress.files_skipped),
-    counted(words.failed, progress.files_failed || undefined),
-    [words.chunks, progress.chunks === undefined ? null : messages.number(progress.chunks)],
-    [words.bytes, progress.bytes === undefined ? null : size(progress.bytes)],
-    [words.search, repository.indexed ? indexedCommit(view, repository.indexed) : words.nothing],
+    [mode, messages.modes[run.mode]],
+    [attempts, `${run.epoch}${failures}`],
+    [changed, counted(progress.files_changed)],
+    [removed, counted(progress.files_removed)],
+    [skipped, counted(progress.files_skipped)],
+    [failed, counted(progress.files_failed)],
+    [chunks, progress.chunks === undefined ? null : messages.number(progress.chunks)],
+    [bytes, progress.bytes === undefined ? null : size(progress.bytes)],
+    [search, repository.indexed ? indexedCommit(view, repository.indexed) : words.nothing],
   ];
-  const shown = rows.filter(([, value]) => value !== null);
   return html`<section class="details" id="details" data-live><h2>${words.title}</h2>
-      <dl>${shown.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></section>`;
+      <dl>${rows.map(([name, value]) => html`<dt>${name}</dt><dd>${value ?? "–"}</dd>`)}</dl></section>`;
 }

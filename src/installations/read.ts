@@ -93,6 +93,19 @@ function isNamedLike(q: string | null): RawBuilder<boolean> {
   return sql`(${q}::text is null or position(lower(${q}) in lower(repositories.owner || '/' || repositories.name)) > 0)`;
 }
 
+/** The full names of some repositories by their ids, as far as the viewer may see them. */
+export async function readNames(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  ids: string[],
+): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const { rows } = await sql<{ id: string; full_name: string }>`
+    select repositories.id, repositories.owner || '/' || repositories.name as full_name
+    from repositories where ${visibleTo(viewer)} and repositories.id = any(${ids}::bigint[])`.execute(db);
+  return new Map(rows.map(({ id, full_name }) => [id, full_name]));
+}
+
 /** Whether the viewer may see any repository at all. */
 export async function hasRepositories(db: Kysely<Tables>, viewer: Viewer): Promise<boolean> {
   const { rows } = await sql<{ some: boolean }>`

@@ -141,14 +141,31 @@ describe("the search page", () => {
   });
 
   test("says which repositories may be missing", async () => {
-    const { server, journey, home } = await setUp();
+    const { server, home } = await setUp();
     await database.db.updateTable("repositories").set({ path_lines: null }).execute();
 
     const page = await readPage(server, searchFor('"nowhere at all"'));
 
-    expect(wordsOf(page)).toContain("One repository is not indexed whole yet.");
-    expect(linksOf(page, new RegExp(`^${journey.repositoryId}$`))).toEqual([home]);
+    expect(wordsOf(page)).toContain("One repository is not indexed whole yet: octocat/hello");
+    expect(linksOf(page, /^octocat\/hello$/)).toEqual([home]);
     expect(wordsOf(page)).toContain("Nothing was found so far.");
+  });
+
+  test("has the query's filters as chips that take them out, and others that add one", async () => {
+    const { server } = await setUp();
+
+    const page = await readPage(server, searchFor("line lang:Text case:yes"));
+    const both = await readPage(server, searchFor("server OR line"));
+    const none = await readPage(server, searchFor('"nowhere at all" lang:Text'));
+
+    expect(linksOf(page, /^lang:Text$/)).toEqual([searchFor("line case:yes")]);
+    expect(linksOf(page, /Match case: on$/)).toEqual([searchFor("line lang:Text")]);
+    expect(linksOf(both, /Match case: off$/)).toEqual([searchFor("server OR line case:yes")]);
+    expect(linksOf(both, /^TypeScript$/)).toEqual([searchFor("(server OR line) lang:TypeScript")]);
+    for (const address of linksOf(both, /^(TypeScript|Text)$/)) {
+      expect(wordsOf(await readPage(server, address))).toMatch(/\d files?/);
+    }
+    expect(linksOf(none, /^lang:Text$/)).toEqual(Array(2).fill(searchFor('"nowhere at all"')));
   });
 
   test("is a page like others for those who may not see anything", async () => {

@@ -42,14 +42,14 @@ export function runBanner(view: View, run: RunView, about: About & { failureAt: 
 }
 
 function draw(
-  { messages: { banner } }: View,
+  { messages: { banner, states } }: View,
   { tone, symbol, headline, meter, more, progress }: Banner,
 ): Html {
   const bar =
     progress === undefined
       ? html`<progress class="still" value="0" max="1" aria-hidden="true"></progress>`
       : progress === null
-        ? html`<progress aria-label="${banner.run("")}"></progress>`
+        ? html`<progress aria-label="${states.running}"></progress>`
         : html`<progress value="${progress.done}" max="${Math.max(1, progress.total)}" aria-label="${banner.progress(progress.done, progress.total)}"></progress>`;
   return html`<section class="banner ${tone}" id="banner" data-live>
       <div class="head">

@@ -4,7 +4,7 @@ import { compress } from "hono/compress";
 import type { Connection } from "../../database/connect.ts";
 import { OPERATOR } from "../../database/viewer.ts";
 import { DELIVERY_STATES, isDeliveryPosition, listDeliveries } from "../../deliveries/read.ts";
-import { hasRepositories, readOverview } from "../../installations/read.ts";
+import { hasRepositories, readNames, readOverview } from "../../installations/read.ts";
 import { listRunsById } from "../../runs/read.ts";
 import { BadCursor } from "../../search/cursor.ts";
 import { parseQuery } from "../../search/query.ts";
@@ -20,7 +20,7 @@ import { firstRunPage, nothingVisiblePage } from "./first-run.ts";
 import { homePage } from "./home.ts";
 import { createRepositoryPages } from "./repository-routes.ts";
 import { createRunPages } from "./run-routes.ts";
-import { type SearchOutcome, searchPage } from "./search.ts";
+import { REPOSITORIES_NAMED, type SearchOutcome, searchPage } from "./search.ts";
 import { createView } from "./view.ts";
 
 const REPOSITORIES_SHOWN = 200;
@@ -76,7 +76,8 @@ export function createPageRoutes(connection: Connection, options: PageOptions): 
     const q = c.req.query("q") ?? "";
     const outcome = await searchFor(c, options, { text: q, cursor });
     const status = outcome instanceof QuerySyntaxError ? 400 : 200;
-    const shown = { outcome, isLater: cursor !== null, githubWebUrl };
+    const names = await readNames(db, c.var.viewer, missingOf(outcome));
+    const shown = { outcome, isLater: cursor !== null, names, githubWebUrl };
     return c.html(searchPage(createView(c), q, shown), status);
   });
 
@@ -96,6 +97,12 @@ export function createPageRoutes(connection: Connection, options: PageOptions): 
   routes.route("/repositories", createRepositoryPages(connection, options));
   routes.route("/runs", createRunPages(connection));
   return routes;
+}
+
+/** The first of the repositories of which files may be missing in an answer. */
+function missingOf(outcome: SearchOutcome): string[] {
+  if (outcome === null || outcome instanceof QuerySyntaxError) return [];
+  return (outcome.incomplete?.repositories ?? []).slice(0, REPOSITORIES_NAMED);
 }
 
 /** What a query finds, or what is wrong with it; null where it asks nothing. */

@@ -12,7 +12,8 @@ import { commit, emptyState, english, tag } from "./marks.ts";
 import { searchBox } from "./search-box.ts";
 import type { View } from "./view.ts";
 
-const REPOSITORIES_NAMED = 10;
+/** Repositories that are named where their files may be missing. */
+export const REPOSITORIES_NAMED = 10;
 const SUGGESTED = 6;
 
 /** What is shown below a query: nothing where nothing is asked. */
@@ -22,6 +23,8 @@ export interface SearchPageOptions {
   outcome: SearchOutcome;
   /** This is not the answer's first page. */
   isLater: boolean;
+  /** What the first of the repositories are called that are not indexed whole, by their ids. */
+  names: ReadonlyMap<string, string>;
   githubWebUrl: string;
 }
 
@@ -62,11 +65,11 @@ interface Answered extends Omit<SearchPageOptions, "outcome"> {
   outcome: SearchAnswer;
 }
 
-function answer(view: View, text: string, { outcome, isLater, githubWebUrl }: Answered): Html {
+function answer(view: View, text: string, { outcome, isLater, names, githubWebUrl }: Answered): Html {
   const { data, next_cursor, incomplete, ...total } = outcome;
   const { search: words, layout: common } = view.messages;
   return html`${chips(view, text)}
-    ${incomplete ? notice(view, incomplete) : ""}
+    ${incomplete ? notice(view, incomplete, names) : ""}
     ${
       data.length === 0
         ? nothing(view, text, { isLater, isWhole: incomplete === null })
@@ -115,13 +118,18 @@ function distinct(values: (string | null)[]): string[] {
 }
 
 /** Why something may be missing. */
-function notice(view: View, { message, repositories }: Incomplete): Html {
-  const { search: words } = view.messages;
+function notice(
+  { messages: { search: words } }: View,
+  { reason, repositories }: Incomplete,
+  names: ReadonlyMap<string, string>,
+): Html {
   const shown = repositories.slice(0, REPOSITORIES_NAMED);
-  const named = shown.map((id, i) => html`${i > 0 ? ", " : ""}<a href="/repositories/${id}">${id}</a>`);
-  return html`<div class="notice warn" role="status">${icon("warning")}<p>
-    ${english(view, message)} ${repositories.length > 0 ? html`<small>${words.missing} ${named}${shown.length < repositories.length ? words.andOthers : ""}.</small>` : ""}
-  </p></div>`;
+  const links = shown.map((id) => html` <a href="/repositories/${id}"><bdi>${names.get(id) ?? id}</bdi></a>`);
+  const more = shown.length < repositories.length ? words.andOthers : "";
+  return html`<div class="notice warn" role="status">${icon("warning")}<div>
+    ${reason === "time_box" ? html`<p>${words.timeBox}</p>` : ""}
+    ${repositories.length > 0 ? html`<p>${words.notWhole(repositories.length)}${links}${more}</p>` : ""}
+  </div></div>`;
 }
 
 function nothing(

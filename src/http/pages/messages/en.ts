@@ -87,7 +87,11 @@ export const en = {
     nothing: "No file is like this.",
     nothingHint: "Fewer words, or a part of one, find more.",
     withoutFilter: "Look without this filter:",
-    missing: "Not indexed whole yet, by id:",
+    notWhole: (n: number) =>
+      n === 1
+        ? "One repository is not indexed whole yet:"
+        : `${number(n)} repositories are not indexed whole yet:`,
+    timeBox: "Not all was looked at in time. Add a longer literal part, or repo: or path:.",
     andOthers: " and others",
     filters: "Filters",
     remove: (filter: string) => `Remove the filter ${filter}`,

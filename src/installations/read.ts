@@ -139,21 +139,30 @@ export async function readOverview(
 ): Promise<Overview> {
   type Counted = Row & { run_id: string | null } & Omit<Overview, "rows" | "repositories"> & { all: number };
   const { rows } = await sql<Counted>`
-    select ${COLUMNS}, newest.id as run_id, count(*) over ()::int as all,
-      (count(*) filter (where newest.state = 'failed') over ())::int as failed,
-      (count(*) filter (where newest.state = 'running') over ())::int as running,
-      (count(*) filter (where newest.state = 'queued') over ())::int as queued
-    from repositories
-    left join lateral (
-      select id, state from (
-        (select id, state, 0 as place from runs where repository_id = repositories.id and state = 'running')
-        union all
-        (select id, state, 1 from runs where repository_id = repositories.id order by id desc limit 1)
-      ) telling order by place limit 1
-    ) newest on true
-    where ${visibleTo(viewer)} and ${isNamedLike(q)}
-    order by array_position('{failed,running,queued}', newest.state), lower(repositories.owner), lower(repositories.name)
-    limit ${limit} offset ${offset}`.execute(db);
+    with told as materialized (
+      select repositories.id, newest.id as run_id, newest.state,
+        array_position('{failed,running,queued}', newest.state) as place,
+        lower(repositories.owner) as owner, lower(repositories.name) as name
+      from repositories
+      left join lateral (
+        select id, state from (
+          (select id, state, 0 as place from runs where repository_id = repositories.id and state = 'running')
+          union all
+          (select id, state, 1 from runs where repository_id = repositories.id order by id desc limit 1)
+        ) telling order by place limit 1
+      ) newest on true
+      where ${visibleTo(viewer)} and ${isNamedLike(q)}
+    ),
+    counted as (
+      select count(*)::int as all, (count(*) filter (where state = 'failed'))::int as failed,
+        (count(*) filter (where state = 'running'))::int as running,
+        (count(*) filter (where state = 'queued'))::int as queued
+      from told
+    ),
+    shown as (select * from told order by place, owner, name limit ${limit} offset ${offset})
+    select ${COLUMNS}, shown.run_id, counted.*
+    from shown join repositories on repositories.id = shown.id cross join counted
+    order by shown.place, shown.owner, shown.name`.execute(db);
   const [first] = rows;
   return {
     rows: rows.map(({ run_id, all: _, failed: __, running: ___, queued: ____, ...row }) => ({

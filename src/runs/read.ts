@@ -49,7 +49,7 @@ export interface RunStatus {
   last_finished: RunView | null;
 }
 
-const runColumns = (viewer: Viewer) => sql`
+const COLUMNS = sql`
   runs.id, runs.repository_id, runs.trigger, runs.state, runs.stage, runs.head_sha, runs.tree_sha, runs.verified,
   runs.epoch, runs.failures, runs.max_failures, runs.reason, runs.reason_code,
   case when runs.state = 'queued' then coalesce(case
@@ -62,32 +62,49 @@ const runColumns = (viewer: Viewer) => sql`
   greatest(runs.not_before, case when runs.state = 'queued' then greatest(installations.paused_until,
     case when runs.priority = 0 then installations.background_paused_until end) end) as not_before,
   runs.started_at, runs.finished_at, runs.mode, runs.progress, runs.version, runs.event_seq,
-  runs.configuration_faults,
-  case when runs.state = 'queued' then (
-    select count(*)::int + 1 from runs ahead
-    where ahead.installation_id = runs.installation_id and ahead.state = 'queued' and ahead.id <> runs.id
-      and ${isCountedFor(viewer)}
-      and (ahead.priority > runs.priority or (ahead.priority = runs.priority and (ahead.queued_at, ahead.id) < (runs.queued_at, runs.id)))
-  ) end as position`;
+  runs.configuration_faults, line.position`;
 
 /** What waits for a repository that a viewer does not see is not counted: its place would tell that it is there. */
 function isCountedFor({ repositories }: Viewer): RawBuilder<boolean> {
-  return repositories === "all" ? sql`true` : sql`ahead.repository_id = any(${repositories}::bigint[])`;
+  return repositories === "all" ? sql`true` : sql`queued.repository_id = any(${repositories}::bigint[])`;
 }
 
-async function selectRuns(db: Kysely<Tables>, viewer: Viewer, rest: RawBuilder<unknown>): Promise<RunView[]> {
+interface Selection {
+  where: RawBuilder<unknown>;
+  order?: RawBuilder<unknown>;
+  limit?: number;
+}
+
+/** Each line that a selected run waits in is counted once, however many of them wait in it. */
+async function selectRuns(
+  db: Kysely<Tables>,
+  viewer: Viewer,
+  { where, order = sql`runs.id`, limit }: Selection,
+): Promise<RunView[]> {
   const { rows } = await sql<RunView>`
-    select ${runColumns(viewer)}
-    from runs
-    join repositories on repositories.id = runs.repository_id
+    with selected as materialized (
+      select runs.* from runs
+      join repositories on repositories.id = runs.repository_id
+      where ${visibleTo(viewer)} and ${where} order by ${order} limit ${limit ?? null}
+    ),
+    line as materialized (
+      select queued.id, (row_number() over (
+        partition by queued.installation_id order by queued.priority desc, queued.queued_at, queued.id))::int as position
+      from runs queued
+      where queued.state = 'queued' and ${isCountedFor(viewer)}
+        and queued.installation_id in (select installation_id from selected where state = 'queued')
+    )
+    select ${COLUMNS}
+    from selected runs
     join installations on installations.id = runs.installation_id
-    where ${visibleTo(viewer)} and ${rest}`.execute(db);
+    left join line on line.id = runs.id
+    order by ${order}`.execute(db);
   return rows;
 }
 
 /** One run, or null where there is none that the viewer may see. */
 export async function readRun(db: Kysely<Tables>, viewer: Viewer, runId: string): Promise<RunView | null> {
-  return (await selectRuns(db, viewer, sql`runs.id = ${runId}`))[0] ?? null;
+  return (await selectRuns(db, viewer, { where: sql`runs.id = ${runId}` }))[0] ?? null;
 }
 
 /** A repository's runs, newest first, those before run `before` only. */
@@ -97,11 +114,11 @@ export async function listRuns(
   options: { repository_id: string; before: string | null; limit: number },
 ): Promise<RunView[]> {
   const older = options.before === null ? sql`true` : sql`runs.id < ${options.before}`;
-  return await selectRuns(
-    db,
-    viewer,
-    sql`runs.repository_id = ${options.repository_id} and ${older} order by runs.id desc limit ${options.limit}`,
-  );
+  return await selectRuns(db, viewer, {
+    where: sql`runs.repository_id = ${options.repository_id} and ${older}`,
+    order: sql`runs.id desc`,
+    limit: options.limit,
+  });
 }
 
 /** What runs, what waits and what ended last: the truth about a repository at one moment, in one statement. */
@@ -110,16 +127,14 @@ export async function readStatus(
   viewer: Viewer,
   repositoryId: string,
 ): Promise<RunStatus> {
-  const runs = await selectRuns(
-    db,
-    viewer,
-    sql`runs.id in (
+  const runs = await selectRuns(db, viewer, {
+    where: sql`runs.id in (
       select id from runs where repository_id = ${repositoryId} and state in ('queued', 'running')
       union all
       (select id from runs where repository_id = ${repositoryId} and finished_at is not null
        order by finished_at desc, id desc limit 1)
     )`,
-  );
+  });
   return {
     running: runs.find((run) => run.state === "running") ?? null,
     queued: runs.find((run) => run.state === "queued") ?? null,
@@ -129,16 +144,16 @@ export async function readStatus(
 
 /** Some runs, as far as the viewer may see them. */
 export async function listRunsById(db: Kysely<Tables>, viewer: Viewer, ids: string[]): Promise<RunView[]> {
-  return await selectRuns(db, viewer, sql`runs.id = any(${ids}::bigint[]) order by runs.id`);
+  return await selectRuns(db, viewer, { where: sql`runs.id = any(${ids}::bigint[])` });
 }
 
 /** What runs and what waits, wherever the viewer may see it: what runs first, then the oldest. */
 export async function listOpenRuns(db: Kysely<Tables>, viewer: Viewer, limit: number): Promise<RunView[]> {
-  return await selectRuns(
-    db,
-    viewer,
-    sql`runs.state in ('queued', 'running') order by runs.state desc, runs.id limit ${limit}`,
-  );
+  return await selectRuns(db, viewer, {
+    where: sql`runs.state in ('queued', 'running')`,
+    order: sql`runs.state desc, runs.id`,
+    limit,
+  });
 }
 
 /** What runs and what waits for some repositories, in one statement. */
@@ -148,9 +163,7 @@ export async function listActiveRuns(
   repositoryIds: string[],
 ): Promise<RunView[]> {
   if (repositoryIds.length === 0) return [];
-  return await selectRuns(
-    db,
-    viewer,
-    sql`runs.repository_id = any(${repositoryIds}::bigint[]) and runs.state in ('queued', 'running')`,
-  );
+  return await selectRuns(db, viewer, {
+    where: sql`runs.repository_id = any(${repositoryIds}::bigint[]) and runs.state in ('queued', 'running')`,
+  });
 }

@@ -372,10 +372,16 @@ const isHeld = await withDatabase(async (databaseUrl) => {
     LEASE_SECONDS: "5",
     WRITES_PER_HOUR: "100000",
   };
-  const startApp = () => startBenchApp(simulator, environment);
+  const apps: BenchApp[] = [];
+  const startApp = async () => {
+    const app = await startBenchApp(simulator, environment);
+    apps.push(app);
+    return app;
+  };
   try {
     return await measure({ simulator, connection, url: `http://127.0.0.1:${PORT}`, startApp });
   } finally {
+    await Promise.all(apps.map((app) => app.stop())); // which were stopped, if nothing went wrong
     await connection.close();
     await simulator.close();
   }

@@ -9,6 +9,8 @@ import { MAX_TOKEN_NAME, type SettingsOptions, settingsPage, TOKEN_DAYS } from "
 import { createView } from "./pages/view.ts";
 import { notFound } from "./problem.ts";
 
+const WHICH_DAYS = "Choose for how many days the token is good.";
+
 const FORM = z.object({
   name: z
     .string({ error: "Enter a name that tells you later what the token is for." })
@@ -18,11 +20,8 @@ const FORM = z.object({
     .refine((name) => !name.includes("\0"), "Enter a name without control characters."),
   scope: z.enum(TOKEN_SCOPES, { error: "Choose what the token may do: read or write." }),
   days: z.coerce
-    .number()
-    .refine(
-      (days) => TOKEN_DAYS.some((known) => known === days),
-      "Choose for how many days the token is good.",
-    ),
+    .number({ error: WHICH_DAYS })
+    .refine((days) => TOKEN_DAYS.some((known) => known === days), WHICH_DAYS),
 });
 
 /** What is wrong with the answers of the form, by field. */

@@ -54,7 +54,8 @@ export function onInstallationCreated(context: EventContext): void {
     await addListed(context, id, {
       payload: payload as never,
       choose: (listed) => listed,
-      outcome: (added) => `Installed with ${added} repositories, one run each.`,
+      outcome: (added) =>
+        `Installed with ${added} ${added === 1 ? "repository" : "repositories"}, one run each.`,
     });
   });
 }

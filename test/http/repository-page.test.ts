@@ -24,7 +24,7 @@ describe("a repository's page", () => {
     const words = wordsOf(page);
     expect(words).toContain("account-1/ repository-100 private On GitHub");
     expect(linksOf(page, /^On GitHub$/)).toEqual(["https://github.com/account-1/repository-100"]);
-    expect(words).toMatch(/Up to date The last scan ended now\./);
+    expect(words).toMatch(/Up to date Last scan: now\./);
     expect(words).toContain("Searchable commit ccccccc verified Branch main Indexed");
     expect(words).toContain("Files 3 Size 5.0 GB Configuration defaults");
     expect(page).toContain(`title="${INDEXED.indexed_commit}"`);
@@ -95,6 +95,17 @@ describe("a repository's page", () => {
     expect(wordsOf(page)).toContain("Waiting, tries again in 1 hour");
     expect(wordsOf(page)).toContain("The limit is spent. Attempt 2 of 5 follows.");
     expect(page).toContain(`datetime="${not_before.toISOString()}"`);
+  });
+
+  test("counts the seconds until something comes, but not those since it was", async () => {
+    const server = await setUp();
+    const [not_before, queued_at] = [new Date(Date.now() + 50_000), new Date(Date.now() - 50_000)];
+    await seedRun(database.db, { state: "queued", not_before, queued_at, wait_reason: "Soon." });
+
+    const words = wordsOf(await readPage(server, HOME));
+
+    expect(words).toMatch(/tries again in (4\d|50) seconds/);
+    expect(words).toMatch(/#1 Soon\. push now/);
   });
 
   test("says why the last scan failed, what to do, and from what search still answers", async () => {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { searchPage } from "../../src/http/pages/search.ts";
+import { viewIn } from "../../src/http/pages/view.ts";
 import { useDatabase } from "../support/database.ts";
 import { startJourney } from "../support/journey.ts";
 import { linksOf, readPage } from "./page.ts";
@@ -174,6 +176,26 @@ describe("the search page", () => {
     expect((await fetch(`${server.url}${searchFor("one")}`)).status).toBe(401);
     expect((await fetch(`${server.url}/repositories/1/file?path=a`)).status).toBe(401);
   });
+});
+
+test("an answer that was cut short says so, and names at most ten of the repositories it may lack", async () => {
+  const repositories = Array.from({ length: 12 }, (_, i) => `${i + 1}`);
+  const incomplete = { reason: "time_box" as const, message: "Cut short.", repositories };
+  const outcome = { data: [], next_cursor: null, estimated_total: 0, total_is_exact: false, incomplete };
+  const options = {
+    outcome,
+    isLater: false,
+    names: new Map([["1", "o/<b>"]]),
+    githubWebUrl: "https://github.com",
+  };
+
+  const page = String(await searchPage(viewIn("en"), "foo", options));
+
+  expect(wordsOf(page)).toContain("Not all was looked at in time.");
+  expect(wordsOf(page)).toContain(
+    "12 repositories are not indexed whole yet: o/&lt;b&gt; 2 3 4 5 6 7 8 9 10 and others",
+  );
+  expect(wordsOf(page)).toContain("Nothing was found so far.");
 });
 
 describe("a file's page", () => {

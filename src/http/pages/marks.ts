@@ -32,8 +32,11 @@ export function time(view: View, date: Date): Html {
 function distance({ language, now }: View, date: Date): string {
   const seconds = Math.round((date.getTime() - now.getTime()) / 1000);
   const [unit, size] = UNITS.find(([, least, from = least]) => Math.abs(seconds) >= from) ?? [];
-  if (!unit || !size) return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(0, "second");
-  return new Intl.RelativeTimeFormat(language).format(Math.trunc(seconds / size), unit);
+  const format = new Intl.RelativeTimeFormat(language);
+  if (unit && size) return format.format(Math.trunc(seconds / size), unit);
+  // Nobody counts the seconds since something was, but those until it comes.
+  if (seconds > 0) return format.format(seconds, "second");
+  return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(0, "second");
 }
 
 /** A moment in UTC, to the second. */

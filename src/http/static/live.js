@@ -46,7 +46,8 @@ class RelativeTime extends HTMLElement {
 
 function distance(seconds) {
   const [unit, size] = UNITS.find(([, least, from = least]) => Math.abs(seconds) >= from) ?? [];
-  return unit ? relative.format(Math.trunc(seconds / size), unit) : now;
+  if (unit) return relative.format(Math.trunc(seconds / size), unit);
+  return seconds > 0 ? relative.format(seconds, "second") : now;
 }
 
 function clock(seconds) {

@@ -147,7 +147,7 @@ export const en = {
     nothingMore: "A push to the default branch, or a rescan, begins the first scan.",
     idle: "Up to date",
     idleBut: "Indexed, but not every file could be read",
-    idleMore: (when: Html) => html`The last scan ended ${when}.`,
+    idleMore: (when: Html) => html`Last scan: ${when}.`,
     noCommits: "The repository has no commits: nothing to index yet",
     noBranch: (branch: string) => `There is no branch ${branch}: nothing to index`,
     queued: (position: number) =>

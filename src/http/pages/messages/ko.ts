@@ -131,7 +131,7 @@ export const ko: Messages = {
     nothingMore: "기본 브랜치에 푸시하거나 다시 스캔하면 첫 스캔이 시작됩니다.",
     idle: "최신 상태",
     idleBut: "색인했지만 읽지 못한 파일이 있습니다",
-    idleMore: (when) => html`마지막 스캔이 ${when}에 끝났습니다.`,
+    idleMore: (when) => html`마지막 스캔: ${when}.`,
     noCommits: "커밋이 없는 저장소라서 아직 색인할 것이 없습니다",
     noBranch: (branch) => `${branch} 브랜치가 없어 색인할 것이 없습니다`,
     queued: (position) => (position === 1 ? "대기 중, 다음 차례" : `대기 중, 순서 ${number(position)}번`),

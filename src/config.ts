@@ -41,6 +41,8 @@ export interface Config {
   readonly reconcileSeconds: number;
   /** Check runs, comments and reactions that one installation may write; docs.github.com: 500. */
   readonly writesPerHour: number;
+  /** What one person may ask the API and the pages for; 0: no limit. */
+  readonly requestsPerMinute: number;
 }
 
 /** The part of it that tells who we are at GitHub. */
@@ -170,6 +172,12 @@ function readSettings(env: NodeJS.ProcessEnv, faults: string[]): SetupConfig {
     purgeAfterDays: readNumber(env, "PURGE_AFTER_DAYS", { fallback: 7, min: 0, max: 36_500, faults }),
     reconcileSeconds: readNumber(env, "RECONCILE_SECONDS", { fallback: 600, min: 0, max: 86_400, faults }),
     writesPerHour: readNumber(env, "WRITES_PER_HOUR", { fallback: 500, min: 10, max: 1_000_000, faults }),
+    requestsPerMinute: readNumber(env, "REQUESTS_PER_MINUTE", {
+      fallback: 600,
+      min: 0,
+      max: 1_000_000,
+      faults,
+    }),
   };
 }
 

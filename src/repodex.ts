@@ -215,6 +215,7 @@ async function listen(config: Config, { engine, ...parts }: ListenParts): Promis
   const { connection, metrics, log } = parts;
   const access = chooseAccess(config, { connection, log });
   const search = { engine, githubWebUrl: webUrlOf(config.githubUrl) };
+  const { requestsPerMinute: perMinute } = config;
   return await startServer({
     webhooks: createWebhookRoute({
       connection,
@@ -222,7 +223,7 @@ async function listen(config: Config, { engine, ...parts }: ListenParts): Promis
       log,
       onAnswered: (status, seconds) => metrics.webhook(status, seconds),
     }),
-    http: createHttpApp({ ...parts, access, search }),
+    http: createHttpApp({ ...parts, access, search, limits: perMinute > 0 ? { perMinute } : undefined }),
     host: config.host,
     port: config.port,
   });

@@ -20,6 +20,7 @@ import { problemPage } from "./pages/problem.ts";
 import { createPageRoutes } from "./pages/routes.ts";
 import { createView } from "./pages/view.ts";
 import { notFound, Problem, sendProblem } from "./problem.ts";
+import { type RateLimitOptions, rateLimit } from "./rate-limit.ts";
 import type { RunChanges } from "./run-changes.ts";
 import { RunFeed } from "./run-feed.ts";
 import { createSettingsRoutes } from "./settings.ts";
@@ -34,6 +35,8 @@ export interface HttpOptions {
   /** Where people install the App; null while GitHub does not say. */
   installLink(): Promise<string | null>;
   log: Logger;
+  /** Undefined: nobody is held back. */
+  limits?: RateLimitOptions | undefined;
 }
 
 /** The API, the pages and the two probes. */
@@ -45,6 +48,7 @@ export function createHttpApp({
   metrics,
   installLink,
   log,
+  limits,
 }: HttpOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(secureHeaders({ contentSecurityPolicy: CONTENT_SECURITY_POLICY, referrerPolicy: "same-origin" }));
@@ -65,6 +69,7 @@ export function createHttpApp({
   });
   if (access.kind === "github") app.route("/", createSignInRoutes(access, log));
   app.use(requireAccess(access));
+  if (limits) app.use(rateLimit(limits));
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => answer(c, tooLarge) }));
   const tagged = etag({ weak: true }); // for programs, which keep what they read all the same
   app.use("/api/v1/*", (c, next) => (isStream(c) ? next() : tagged(c, next)));

@@ -4,6 +4,7 @@ import { expect, onTestFinished } from "vitest";
 import type { AccessOptions } from "../../src/http/access.ts";
 import { createHttpApp } from "../../src/http/app.ts";
 import { Metrics } from "../../src/http/metrics.ts";
+import type { RateLimitOptions } from "../../src/http/rate-limit.ts";
 import { RunChanges } from "../../src/http/run-changes.ts";
 import { createLogger } from "../../src/log.ts";
 import { createSearchEngine } from "../../src/search/search.ts";
@@ -39,9 +40,9 @@ export interface HttpServer {
 /** Serves API and pages over HTTP with no worker beside them: seeded runs stay as they are. Ends with the test. */
 export async function serve(
   { connection }: Pick<Database, "connection">,
-  options: { access?: AccessOptions; log?: Logger } = {},
+  options: { access?: AccessOptions; log?: Logger; limits?: RateLimitOptions } = {},
 ): Promise<HttpServer> {
-  const { access = { kind: "token", token: API_TOKEN }, log = createLogger("silent") } = options;
+  const { access = { kind: "token", token: API_TOKEN }, log = createLogger("silent"), limits } = options;
   const changes = new RunChanges(connection);
   const engine = createSearchEngine(connection);
   const search = { engine, githubWebUrl: "https://github.com" };
@@ -54,6 +55,7 @@ export async function serve(
     metrics,
     installLink: async () => null,
     log,
+    limits,
   });
   const running = await startServer({
     webhooks: new Hono(),

@@ -50,6 +50,7 @@ export function spawnApp(
       PATH: `${path.dirname(process.execPath)}:${process.env.PATH}`,
       HOME: process.env.HOME,
       ...(preloaded && { NODE_OPTIONS: preloaded }),
+      REQUESTS_PER_MINUTE: "0", // who waits for something asks often
       ...environment,
     },
     stdio: ["ignore", "pipe", "pipe", ...(imports.length > 0 ? (["ipc"] as const) : [])],

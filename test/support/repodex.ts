@@ -46,6 +46,7 @@ export async function startTestRepodex(
     API_TOKEN,
     RECONCILE_SECONDS: "0", // what a test does not do itself does not happen
     WRITES_PER_HOUR: "100000", // nor is anything slower than it must be
+    REQUESTS_PER_MINUTE: "0",
     ...environment,
   });
   const repodex = await startRepodex(config, log);

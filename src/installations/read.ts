@@ -140,16 +140,13 @@ export async function readOverview(
   type Counted = Row & { run_id: string | null } & Omit<Overview, "rows" | "repositories"> & { all: number };
   const { rows } = await sql<Counted>`
     with told as materialized (
-      select repositories.id, newest.id as run_id, newest.state,
-        array_position('{failed,running,queued}', newest.state) as place,
+      select repositories.id, coalesce(running.id, newest.id) as run_id,
+        coalesce(running.state, newest.state) as state,
         lower(repositories.owner) as owner, lower(repositories.name) as name
       from repositories
+      left join runs running on running.repository_id = repositories.id and running.state = 'running'
       left join lateral (
-        select id, state from (
-          (select id, state, 0 as place from runs where repository_id = repositories.id and state = 'running')
-          union all
-          (select id, state, 1 from runs where repository_id = repositories.id order by id desc limit 1)
-        ) telling order by place limit 1
+        select id, state from runs where repository_id = repositories.id order by id desc limit 1
       ) newest on true
       where ${visibleTo(viewer)} and ${isNamedLike(q)}
     ),
@@ -159,7 +156,10 @@ export async function readOverview(
         (count(*) filter (where state = 'queued'))::int as queued
       from told
     ),
-    shown as (select * from told order by place, owner, name limit ${limit} offset ${offset})
+    shown as (
+      select *, array_position('{failed,running,queued}', state) as place from told
+      order by place, owner, name limit ${limit} offset ${offset}
+    )
     select ${COLUMNS}, shown.run_id, counted.*
     from shown join repositories on repositories.id = shown.id cross join counted
     order by shown.place, shown.owner, shown.name`.execute(db);

@@ -69,7 +69,7 @@ function tokenTable(view: View, tokens: TokenRow[]): Html {
   const { columns } = words;
   const isShared = tokens.some(({ login }) => login !== view.caller?.user?.login);
   return html`<table class="tokens">
-        <thead><tr><th>${columns.name}</th>${isShared ? html`<th>${columns.owner}</th>` : ""}<th>${columns.scope}</th><th>${columns.created}</th><th>${columns.expires}</th><th>${columns.used}</th><th></th></tr></thead>
+        <thead><tr><th>${columns.name}</th>${isShared ? html`<th>${columns.owner}</th>` : ""}<th>${columns.scope}</th><th>${columns.created}</th><th>${columns.expires}</th><th>${columns.used}</th><th><span class="hidden-visually">${words.revoke}</span></th></tr></thead>
         <tbody>${tokens.map((token) => tokenRow(view, token, isShared))}</tbody>
       </table>`;
 }
@@ -117,7 +117,7 @@ function sessionTable(view: View, sessions: SessionRow[]): Html {
   return html`<section class="settings">
       <h2>${words.sessions}</h2>
       <table>
-        <thead><tr><th>${words.since}</th><th>${words.lastSeen}</th><th></th></tr></thead>
+        <thead><tr><th>${words.since}</th><th>${words.lastSeen}</th><th><span class="hidden-visually">${words.endSession}</span></th></tr></thead>
         <tbody>${sessions.map(
           ({ id, created_at, last_used_at, is_current }) => html`<tr>
           <td>${time(view, created_at)}</td><td>${last_used_at ? time(view, last_used_at) : ""}</td>

@@ -76,13 +76,14 @@ function tokenTable(view: View, tokens: TokenRow[]): Html {
 
 function tokenRow(view: View, token: TokenRow, isShared: boolean): Html {
   const { settings: words } = view.messages;
+  const { columns } = words;
   const { id, name, scope, created_at, expires_at, last_used_at, login } = token;
   return html`<tr>
           <td><b>${name}</b></td>${isShared ? html`<td>${login}</td>` : ""}
           <td>${words.scopes[scope]}</td>
-          <td>${time(view, created_at)}</td>
-          <td>${expires_at <= view.now ? tag(words.expired) : time(view, expires_at)}</td>
-          <td>${last_used_at ? time(view, last_used_at) : html`<span class="quiet">${words.never}</span>`}</td>
+          <td data-label="${columns.created}">${time(view, created_at)}</td>
+          <td data-label="${columns.expires}">${expires_at <= view.now ? tag(words.expired) : time(view, expires_at)}</td>
+          <td data-label="${columns.used}">${last_used_at ? time(view, last_used_at) : html`<span class="quiet">${words.never}</span>`}</td>
           <td class="number"><form method="post" action="/settings/tokens/${id}/revoke"><button class="danger" aria-label="${words.revokeOf(name)}">${words.revoke}</button></form></td>
         </tr>`;
 }

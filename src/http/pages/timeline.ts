@@ -11,10 +11,9 @@ interface Step {
   tone: "" | "warn" | "bad" | "good";
 }
 
-/** A run's course, step by step with what each took, from the events that tell of it. */
+/** A run's course, step by step with what each took, from the events that tell of it; there are none at first. */
 export function timeline(view: View, run: RunView, events: RunEvent[]): Html {
   const steps = events.map((event) => stepOf(view, run, event)).filter((step) => step !== null);
-  if (steps.length === 0) return html``;
   const { run: words } = view.messages;
   return html`<section class="timeline" id="timeline" data-live>
       <h2>${words.timeline}</h2>

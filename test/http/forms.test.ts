@@ -122,3 +122,12 @@ test("a notice is one of those that there are, whatever the address says", async
   }
   expect(await readPage(server, `${HOME}?notice=queued`)).toContain('class="notice"');
 });
+
+test("a notice is not told again by a page that is asked for again without a script", async () => {
+  const { server } = await setUp();
+  await seedRun(database.db, { state: "queued" });
+
+  const page = await readPage(server, `${HOME}?before=9&notice=queued`);
+
+  expect(page).toContain(`<noscript><meta http-equiv="refresh" content="5;url=${HOME}?before=9"></noscript>`);
+});

@@ -15,7 +15,7 @@ export function firstRunPage(view: View, { installUrl }: { installUrl: string | 
         <li><p>${words.search}</p></li>
       </ol>
     </div>`;
-  return layout(view, { title: words.title, body, live: "/api/v1/events" });
+  return layout(view, { title: words.title, body, live: "/api/v1/events", isMoving: true });
 }
 
 /** The same for somebody who has signed in and may see none of those that there may be. */
@@ -27,5 +27,5 @@ export function nothingVisiblePage(view: View, { installUrl }: { installUrl: str
       <p>${words.noneYoursDo}</p>
       ${installUrl ? html`<p><a class="button" href="${installUrl}">${words.installLink}</a></p>` : ""}
     </div>`;
-  return layout(view, { title: words.noneYours, body, live: "/api/v1/events" });
+  return layout(view, { title: words.noneYours, body, live: "/api/v1/events", isMoving: true });
 }

@@ -46,7 +46,14 @@ export function homePage(view: View, options: HomeOptions): Html {
       ${overview.rows.length === 0 ? noneLike(view, q) : sections(view, options)}
       ${pages(view, options)}
     </div>`;
-  return layout(view, { title: titleOf(view, overview), body, live: "/api/v1/events", hasSearch: true });
+  const isMoving = overview.running + overview.queued > 0;
+  return layout(view, {
+    title: titleOf(view, overview),
+    body,
+    live: "/api/v1/events",
+    isMoving,
+    hasSearch: true,
+  });
 }
 
 /** A tab says what is wrong while another one is read. */

@@ -13,12 +13,17 @@ export interface Page {
   body: Html;
   /** The stream that says when the page's marked parts have changed; absent for what does not change. */
   live?: string | null;
+  /** It changes just now: without a script it is asked for again, which would take from its reader what is typed. */
+  isMoving?: boolean;
   /** The page has its own box to search in. */
   hasSearch?: boolean;
 }
 
 /** A whole page. */
-export function layout(view: View, { title, body, live = null, hasSearch = false }: Page): Html {
+export function layout(
+  view: View,
+  { title, body, live = null, isMoving = false, hasSearch = false }: Page,
+): Html {
   return html`<!doctype html>
 <html lang="${view.language}">
   <head>
@@ -29,7 +34,7 @@ export function layout(view: View, { title, body, live = null, hasSearch = false
     <link rel="icon" href="${assetAddress("icon.svg")}" type="image/svg+xml">
     <link rel="stylesheet" href="${assetAddress("style.css")}">
     ${view.caller ? html`<script type="module" src="${assetAddress("live.js")}"></script>` : ""}
-    ${live === null ? "" : raw(`<noscript><meta http-equiv="refresh" content="${REFRESH_SECONDS}"></noscript>`)}
+    ${isMoving ? refresh(view) : ""}
   </head>
   <body>
     <a class="skip" href="#main">${view.messages.layout.skip}</a>
@@ -38,6 +43,13 @@ export function layout(view: View, { title, body, live = null, hasSearch = false
     ${live === null ? "" : html`<live-region src="${live}"><p role="status" hidden>${icon("warning")}${view.messages.layout.offline}</p></live-region>`}
   </body>
 </html>`;
+}
+
+/** What is asked for again tells no second time of what was done just then. */
+function refresh({ path }: View): Html {
+  const url = new URL(path, "http://localhost");
+  url.searchParams.delete("notice");
+  return html`<noscript><meta http-equiv="refresh" content="${REFRESH_SECONDS};url=${url.pathname}${url.search}"></noscript>`;
 }
 
 function header(view: View, hasSearch: boolean): Html {

@@ -39,7 +39,13 @@ export function repositoryFrame(
     ${tabs(view, frame, tab)}
     <div class="tab" id="tab" data-live>${content}</div>`;
   const live = `/api/v1/repositories/${repository.id}/events`;
-  return layout(view, { title: titleOf(view, frame), body, live, hasSearch: true });
+  return layout(view, {
+    title: titleOf(view, frame),
+    body,
+    live,
+    isMoving: status.running !== null || status.queued !== null,
+    hasSearch: true,
+  });
 }
 
 /** The browser's tab tells how far it is. */

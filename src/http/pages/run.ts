@@ -38,7 +38,7 @@ export function runPage(view: View, run: RunView, options: RunOptions): Html {
     </div>
     ${runLog(view, run, options)}`;
   const live = isFinal(run.state) ? null : `/api/v1/runs/${run.id}/events`;
-  return layout(view, { title: titleOf(view, run, repository), body, live });
+  return layout(view, { title: titleOf(view, run, repository), body, live, isMoving: live !== null });
 }
 
 function titleOf({ messages }: View, run: RunView, { full_name }: RepositoryView): string {

@@ -9,6 +9,7 @@ import type { Logger } from "pino";
 import type { Connection } from "../database/connect.ts";
 import { isMigrated } from "../database/migrate.ts";
 import { type AccessOptions, requireAccess, requireOperator } from "./access.ts";
+import { createDeliveryRoutes } from "./api/deliveries.ts";
 import { createDescription } from "./api/description.ts";
 import { createEventRoutes } from "./api/events.ts";
 import { createRepositoryRoutes } from "./api/repositories.ts";
@@ -74,6 +75,7 @@ export function createHttpApp({
   const tagged = etag({ weak: true }); // for programs, which keep what they read all the same
   app.use("/api/v1/*", (c, next) => (isStream(c) ? next() : tagged(c, next)));
   const live = { changes, feed: new RunFeed({ db: connection.db, changes, log }) };
+  app.route("/api/v1/deliveries", createDeliveryRoutes(connection));
   app.route("/api/v1/events", createEventRoutes(connection, live));
   app.route("/api/v1/repositories", createRepositoryRoutes(connection, live));
   app.route("/api/v1/search", createSearchRoutes(search));

@@ -78,6 +78,7 @@ const MATRIX: Record<string, { path?: string; body?: string; expected: Expected 
   "GET /api/v1/runs/:id/log": { expected: readable(200) },
   "POST /api/v1/runs/:id/cancel": { expected: writable(422) },
   "GET /api/v1/search": { path: "/api/v1/search?q=a", expected: KNOWN },
+  "GET /api/v1/deliveries": { expected: OPERATORS_ONLY },
   "GET /deliveries": { expected: OPERATORS_ONLY },
   "GET /healthz": { expected: of(200) },
   "GET /metrics": { expected: OPERATORS_ONLY },

@@ -46,6 +46,7 @@ describe("the API's description", () => {
     );
 
     expect(named.sort()).toEqual([
+      "GET /api/v1/deliveries",
       "GET /api/v1/events",
       "GET /api/v1/repositories",
       "GET /api/v1/repositories/{id}",

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { DELIVERY_STATES } from "../../deliveries/read.ts";
 
 const id = z.string().openapi({ pattern: "^[0-9]+$", example: "1296269" });
 const sha = z.string().openapi({ pattern: "^[0-9a-f]{40}$" });
@@ -185,6 +186,27 @@ export const logEventSchema = z
     error: z.object({ code: z.string(), message: z.string(), cause: z.string().nullable() }).nullable(),
   })
   .openapi("LogEvent");
+
+export const deliverySchema = z
+  .object({
+    guid: z.string().openapi({ description: "GitHub's `X-GitHub-Delivery`" }),
+    event: z.string().openapi({ example: "push" }),
+    action: z.string().nullable(),
+    installation_id: id.nullable(),
+    repository_id: id.nullable(),
+    repository: z.string().nullable().openapi({ example: "octocat/hello" }),
+    repository_removed: z.boolean().openapi({ description: "It is known, and not read any more" }),
+    state: z.enum(DELIVERY_STATES),
+    received_at: time,
+    handled_at: time.nullable(),
+    attempts: whole,
+    waits: whole.openapi({ description: "Attempts that cost nothing: GitHub asked to wait, or was away" }),
+    not_before: time.openapi({ description: "When a pending one is due" }),
+    outcome: z.string().nullable().openapi({ description: "What it led to" }),
+    error: z.string().nullable(),
+    run_ids: z.array(id).openapi({ description: "The runs that it asked for, at most five" }),
+  })
+  .openapi("Delivery");
 
 const range = z.tuple([whole, whole]).openapi({ description: "From, to: columns in UTF-16 units" });
 

@@ -129,6 +129,26 @@ describe.skipIf(CHROMIUM === null)("a page in a browser with scripts", () => {
     await said.waitFor({ state: "hidden" });
   });
 
+  test("asks again when it may, where it was refused for having asked too much", async () => {
+    await seedRepository(database.db);
+    const id = await seedRun(database.db, {
+      state: "running",
+      stage: "reading files",
+      started_at: new Date(),
+    });
+    const page = await open(HOME);
+    let refused = 0;
+    await page.route(`**${HOME}`, (route) => {
+      refused += 1;
+      return refused > 1 ? route.fallback() : route.fulfill({ status: 429, headers: { "retry-after": "1" } });
+    });
+
+    await move(id, 412);
+
+    await page.locator("#banner", { hasText: "412 of 1,208 files" }).waitFor();
+    expect(refused).toBe(2);
+  });
+
   test("takes a notice out of its address, and goes to the search box at a slash", async () => {
     await seedRepository(database.db);
     const page = await open(`${HOME}?notice=queued`);

@@ -133,17 +133,22 @@ class LiveRegion extends HTMLElement {
     this.#isStale = false;
     this.#isAsking = true;
     const startedAt = performance.now();
+    let later = LEAST_MS;
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
       if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"), this);
       else if (answer.status === 401 || answer.status === 404) location.reload();
+      else {
+        this.#isStale = true;
+        later = 1000 * (Number(answer.headers.get("retry-after")) || 1);
+      }
       this.#setLost(answer.status >= 500);
     } catch {
       this.#setLost(true);
       this.#isStale = true;
     }
     this.#isAsking = false;
-    const wait = Math.max(LEAST_MS, TIMES_THE_ANSWER * (performance.now() - startedAt));
+    const wait = Math.max(later, TIMES_THE_ANSWER * (performance.now() - startedAt));
     if (this.#isStale && this.isConnected && !document.hidden) this.#renewSoon(wait);
   }
 }

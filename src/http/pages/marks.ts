@@ -3,7 +3,7 @@ import type { RepositoryView } from "../../installations/read.ts";
 import type { RunView } from "../../runs/read.ts";
 import type { Html } from "./html.ts";
 import { type IconName, icon } from "./icons.ts";
-import type { View } from "./view.ts";
+import type { Language, View } from "./view.ts";
 
 const STATE_ICONS: Record<RunView["state"], IconName> = {
   queued: "clock",
@@ -23,6 +23,16 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number, number?][] = [
   ["minute", 60],
 ];
 
+/** Making one takes longer than using it a hundred times. */
+const FORMATS = { en: formatsOf("en"), ko: formatsOf("ko") };
+
+function formatsOf(language: Language) {
+  return {
+    exact: new Intl.RelativeTimeFormat(language),
+    now: new Intl.RelativeTimeFormat(language, { numeric: "auto" }),
+  };
+}
+
 /** A moment as its distance from now, its date and time in UTC on hover; the script keeps it current. */
 export function time(view: View, date: Date): Html {
   return html`<relative-time><time datetime="${date.toISOString()}" title="${utc(date)}">${distance(view, date)}</time></relative-time>`;
@@ -32,11 +42,10 @@ export function time(view: View, date: Date): Html {
 function distance({ language, now }: View, date: Date): string {
   const seconds = Math.round((date.getTime() - now.getTime()) / 1000);
   const [unit, size] = UNITS.find(([, least, from = least]) => Math.abs(seconds) >= from) ?? [];
-  const format = new Intl.RelativeTimeFormat(language);
-  if (unit && size) return format.format(Math.trunc(seconds / size), unit);
+  const { exact, now: words } = FORMATS[language];
+  if (unit && size) return exact.format(Math.trunc(seconds / size), unit);
   // Nobody counts the seconds since something was, but those until it comes.
-  if (seconds > 0) return format.format(seconds, "second");
-  return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(0, "second");
+  return seconds > 0 ? exact.format(seconds, "second") : words.format(0, "second");
 }
 
 /** A moment in UTC, to the second. */

@@ -25,6 +25,7 @@ export async function startServer(options: {
 }): Promise<RunningServer> {
   const app = new Hono();
   app.route("/api/github/webhooks", options.webhooks);
+  app.on("TRACE", "*", (c) => c.body(null, 405)); // which no Request can be made of
   app.mount("/", (request, env: object) => options.http.fetch(request, env));
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   server.requestTimeout = REQUEST_TIMEOUT_MS;

@@ -15,12 +15,13 @@ import { createEventRoutes } from "./api/events.ts";
 import { createRepositoryRoutes } from "./api/repositories.ts";
 import { createRunRoutes } from "./api/runs.ts";
 import { createSearchRoutes, type SearchAccess } from "./api/search.ts";
+import { unanswered } from "./methods.ts";
 import type { Metrics } from "./metrics.ts";
 import { createStaticRoutes } from "./pages/assets.ts";
 import { problemPage } from "./pages/problem.ts";
 import { createPageRoutes } from "./pages/routes.ts";
 import { createView } from "./pages/view.ts";
-import { notFound, Problem, sendProblem } from "./problem.ts";
+import { Problem, sendProblem } from "./problem.ts";
 import { type RateLimitOptions, rateLimit } from "./rate-limit.ts";
 import type { RunChanges } from "./run-changes.ts";
 import { RunFeed } from "./run-feed.ts";
@@ -86,7 +87,7 @@ export function createHttpApp({
   });
   app.route("/", createPageRoutes(connection, { ...search, installLink }));
   app.route("/", createSettingsRoutes(connection));
-  app.notFound((c) => answer(c, notFound("address")));
+  app.notFound((c) => answer(c, unanswered(c, app)));
   app.onError((error, c) => {
     if (error instanceof Problem) {
       const mayCome =
@@ -107,7 +108,7 @@ export function createHttpApp({
 
 /** Streams have no end to be hashed. */
 function isStream(c: Context): boolean {
-  return c.req.method !== "GET" || c.req.path.endsWith("/events");
+  return !["GET", "HEAD"].includes(c.req.method) || c.req.path.endsWith("/events");
 }
 
 /** The API's bodies are a few words. */

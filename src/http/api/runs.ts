@@ -93,8 +93,9 @@ export function createRunRoutes(connection: Connection, changes: RunChanges): Op
 
   routes.openapi(EVENTS, async (c) => {
     const run = await requireRun(c, c.req.valid("param").id);
-    const last = Number(c.req.valid("header")["last-event-id"] ?? 0);
-    const known = isSeq(last) && last <= run.event_seq; // what we never sent means: from the beginning
+    const given = c.req.valid("header")["last-event-id"] ?? "";
+    const last = /^\d{1,10}$/.test(given) ? Number(given) : 0;
+    const known = last <= run.event_seq; // what we never sent means: from the beginning
     const { viewer } = c.var;
     return createRunStream(c, { db, changes, viewer, run, afterSeq: known ? last : 0 });
   });

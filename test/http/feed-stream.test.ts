@@ -9,6 +9,7 @@ import { useDatabase } from "../support/database.ts";
 import { claim, request, seedRepository, seedUser } from "../support/seed.ts";
 import { signInAccess } from "../support/sign-in.ts";
 import { until } from "../support/wait.ts";
+import { updateRepository } from "./seed.ts";
 import { expectProblem, serve } from "./server.ts";
 import { type EventStream, openEvents, type StreamEvent } from "./stream.ts";
 
@@ -219,6 +220,22 @@ describe("the stream of a repository", () => {
 
     expect(snapshot?.data).toMatchObject({ running: null, queued: { id: own }, last_finished: null });
     expect(event?.data.run?.id).toBe(own);
+  });
+
+  test("ends when its repository leaves the reader's sight, at the latest when all is told again", async () => {
+    const server = await setUp();
+    const stream = await openEvents<Data>(server, "/api/v1/repositories/100/events");
+    const before = await stream.take(1);
+
+    await updateRepository(database.db, { removed_at: new Date() });
+    await request(database.connection, { repository_id: "100" });
+    await database.connection.pool.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where query ilike 'listen%' and datname = current_database()`,
+    );
+
+    expect(before.map(({ event }) => event)).toEqual(["snapshot"]);
+    expect(await stream.rest()).toEqual([]);
   });
 
   test("is not there for a repository that is not", async () => {

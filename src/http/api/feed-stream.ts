@@ -19,8 +19,8 @@ interface FeedStreamOptions extends Live {
   viewer: Viewer;
   /** Null: all that the viewer sees. */
   repositoryId: string | null;
-  /** What is told first, and again whenever something may have been missed. */
-  snapshot: () => Promise<{ data: unknown; runs: RunView[] }>;
+  /** What is told first, and again whenever something may have been missed; null where the viewer sees it no more. */
+  snapshot: () => Promise<{ data: unknown; runs: RunView[] } | null>;
 }
 
 /**
@@ -46,7 +46,9 @@ async function* readFrames(
   const ended: string[] = [];
   for (let isLost = true; !changes.closed && !subscription.closed; ) {
     if (isLost) {
-      const { data, runs } = await snapshot();
+      const shown = await snapshot();
+      if (!shown) return;
+      const { data, runs } = shown;
       known.clear();
       ended.length = 0;
       for (const { id, state, version } of runs) known.set(id, { state, version });

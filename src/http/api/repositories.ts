@@ -225,6 +225,7 @@ export function createRepositoryRoutes(connection: Connection, live: Live): Open
     const { viewer } = c.var;
     const { id } = await requireRepository(c, c.req.valid("param").id);
     const snapshot = async () => {
+      if (!(await readRepository(db, viewer, id))) return null;
       const status = await readStatus(db, viewer, id);
       return {
         data: statusJson(status),

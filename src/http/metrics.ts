@@ -72,7 +72,11 @@ export class Metrics {
     const counts = await readCounts(this.#options.db);
     for (const [state, n] of Object.entries(counts.runs))
       this.#set("repodex_runs", "Runs by their state", n, { state });
-    this.#set("repodex_oldest_due_run_seconds", "How long the oldest run has been due", counts.oldest_due);
+    this.#set(
+      "repodex_oldest_due_run_seconds",
+      "How long the oldest run has been due that nothing but a free slot is missing for",
+      counts.oldest_due,
+    );
     this.#set("repodex_inbox_deliveries", "Deliveries that are not handled yet", counts.inbox);
     this.#set("repodex_inbox_oldest_seconds", "The age of the oldest of them", counts.inbox_oldest);
     this.#set("repodex_inbox_failed", "Deliveries that could not be handled", counts.inbox_failed);
@@ -145,8 +149,13 @@ async function readCounts(db: Kysely<Tables>): Promise<Counts> {
     )
     select
       (select json_object_agg(states.state, coalesce(n, 0)) from states left join counted using (state)) as runs,
-      (select coalesce(extract(epoch from max(clock_timestamp() - greatest(queued_at, not_before))), 0)::float8 from runs
-        where state = 'queued' and not_before <= clock_timestamp()) as oldest_due,
+      (select coalesce(extract(epoch from max(clock_timestamp() - greatest(queued_at, not_before, paused_until,
+          case when priority = 0 then background_paused_until end))), 0)::float8
+        from runs join installations on installations.id = runs.installation_id
+        where state = 'queued' and suspended_at is null and greatest(not_before, paused_until,
+            case when priority = 0 then background_paused_until end) <= clock_timestamp()
+          and not exists (select from runs other where other.repository_id = runs.repository_id
+            and other.state = 'running')) as oldest_due,
       (select count(*)::int from deliveries where state = 'pending') as inbox,
       (select coalesce(extract(epoch from max(clock_timestamp() - received_at)), 0)::float8 from deliveries
         where state = 'pending') as inbox_oldest,

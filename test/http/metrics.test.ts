@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { useDatabase } from "../support/database.ts";
 import { startJourney } from "../support/journey.ts";
 import { api } from "../support/repodex.ts";
-import { request, seedRepository, seedUser } from "../support/seed.ts";
+import { claim, request, seedRepository, seedUser } from "../support/seed.ts";
 import { signInAccess } from "../support/sign-in.ts";
 import { until } from "../support/wait.ts";
 import { expectProblem, serve } from "./server.ts";
@@ -69,6 +69,40 @@ test("metrics tell how long a run has been due and a delivery been waiting", asy
   expect(metrics.get("repodex_inbox_deliveries")).toBe(1);
   expect(metrics.get("repodex_inbox_oldest_seconds")).toBeGreaterThan(3_599);
   expect(metrics.get('repodex_scan_seconds{quantile="0.5"}')).toBeNaN();
+});
+
+test.each([
+  ["its installation waits for GitHub", { paused_until: new Date(Date.now() + 600_000) }],
+  ["its installation is suspended", { suspended_at: new Date() }],
+])("a run is not due while %s", async (_, installation) => {
+  await seedRepository(database.db);
+  await request(database.connection);
+  const server = await serve(database);
+  await database.db
+    .updateTable("runs")
+    .set({ queued_at: new Date(0), not_before: new Date(0) })
+    .execute();
+  const before = await readMetrics(server);
+
+  await database.db.updateTable("installations").set(installation).execute();
+
+  expect(before.get("repodex_oldest_due_run_seconds")).toBeGreaterThan(1e9);
+  expect((await readMetrics(server)).get("repodex_oldest_due_run_seconds")).toBe(0);
+});
+
+test("a run is not due while the one before it in its repository runs", async () => {
+  await seedRepository(database.db);
+  await request(database.connection);
+  await claim(database.connection);
+  await request(database.connection);
+  await database.db
+    .updateTable("runs")
+    .set({ queued_at: new Date(0), not_before: new Date(0) })
+    .where("state", "=", "queued")
+    .execute();
+  const server = await serve(database);
+
+  expect((await readMetrics(server)).get("repodex_oldest_due_run_seconds")).toBe(0);
 });
 
 test("metrics are the operator's alone", async () => {

@@ -111,6 +111,7 @@ describe.skipIf(CHROMIUM === null)("a person with a browser", () => {
       await see(banner, en.banner.failed);
       expect(await banner.textContent()).toContain("GitHub refused to list the files");
       expect(await banner.textContent()).toContain(en.advice.forbidden);
+      if (javaScript) expect(await layoutShiftOf(page)).toBeLessThanOrEqual(MOST_SHIFT);
       await banner.getByRole("link", { name: en.banner.seeFailure }).click();
       await see(page.locator("#failure"), "GitHub refused to list the files");
       forbid();

@@ -80,12 +80,20 @@ declare global {
   var layoutShift: number;
 }
 
-/** Runs in the page: adds up how much of it moved without anybody's doing. */
+/** What the browser tells of something that moved. */
+interface Shift {
+  value: number;
+  hadRecentInput: boolean;
+  sources: { node: { parentElement: { closest(selector: string): unknown } | null } | null }[];
+}
+
+/** Runs in the page: adds up how much of it moved without anybody's doing, but for rows that make room for a new one. */
 function watchLayout(): void {
   globalThis.layoutShift = 0;
   const observer = new PerformanceObserver((list) => {
-    for (const entry of list.getEntries() as unknown as { value: number; hadRecentInput: boolean }[]) {
-      if (!entry.hadRecentInput) globalThis.layoutShift += entry.value;
+    for (const { value, hadRecentInput, sources } of list.getEntries() as unknown as Shift[]) {
+      const isRow = sources.every(({ node }) => node?.parentElement?.closest("table, ol") != null);
+      if (!hadRecentInput && !isRow) globalThis.layoutShift += value;
     }
   });
   observer.observe({ type: "layout-shift" as never, buffered: true }); // Node knows no such entries

@@ -281,7 +281,7 @@ export const ko: Messages = {
     },
     facts: {
       title: "상세 정보",
-      asked: "요청",
+      asked: "계기",
       mode: "읽는 범위",
       attempts: "시도",
       failures: (n, most) => `실패 ${number(n)}회, 최대 ${number(most)}회`,

@@ -268,7 +268,7 @@ describe("an error", () => {
     await expectProblem(await server.ask("/api/v1/runs/1", { headers: { accept } }), 404);
     await expectProblem(
       await server.ask("/api/v1/repositories", { method: "DELETE", headers: { accept } }),
-      404,
+      405,
     );
   });
 });

@@ -246,7 +246,7 @@ describe("a cancel", () => {
     const server = await setUp();
     const { run_id } = await request(database.connection);
 
-    await expectProblem(await server.ask(`/api/v1/runs/${run_id}/cancel`), 404);
+    await expectProblem(await server.ask(`/api/v1/runs/${run_id}/cancel`), 405);
 
     expect(await statesOf(database.db)).toEqual(["queued"]);
   });

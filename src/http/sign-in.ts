@@ -26,11 +26,12 @@ interface Pending {
 /** Signing in through GitHub and out again: what is answered to those who have not signed in. */
 export function createSignInRoutes(access: GitHubAccess, log: Logger): Hono {
   const { accounts, seal } = access;
+  const site = access.publicUrl ?? "";
   const routes = new Hono();
 
   routes.get("/sign-in", (c) => {
     const returnTo = returnOf(c.req.query("return_to"));
-    return c.html(signInPage(createView(c), { returnTo, reason: reasonOf(c, access) }));
+    return c.html(signInPage(createView(c), { site, returnTo, reason: reasonOf(c, access) }));
   });
 
   routes.get("/sign-in/github", (c) => {
@@ -54,7 +55,7 @@ export function createSignInRoutes(access: GitHubAccess, log: Logger): Hono {
     writePending(c, access, "", 0);
     const refuse = (problem: string, status: 400 | 403) =>
       c.html(
-        signInPage(createView(c), { returnTo: pending?.returnTo ?? "/", reason: null, problem }),
+        signInPage(createView(c), { site, returnTo: pending?.returnTo ?? "/", reason: null, problem }),
         status,
       );
     if (!pending || !isEqual(state, pending.state)) return refuse(NOT_BEGUN, 400);

@@ -137,7 +137,9 @@ describe("the page to sign in", () => {
   test("leads to GitHub and back to where its reader was", async () => {
     const returnTo = "/search?q=a&b=%22";
 
-    const page = await render(signInPage(view, { returnTo, reason: "expired", problem: "GitHub said no." }));
+    const page = await render(
+      signInPage(view, { site: "", returnTo, reason: "expired", problem: "GitHub said no." }),
+    );
 
     const [address = ""] = linksOf(page, /^Sign in with GitHub$/);
     expect(new URL(address, "http://localhost").pathname).toBe("/sign-in/github");
@@ -147,7 +149,10 @@ describe("the page to sign in", () => {
 
   test("is in the reader's language, with nothing of theirs as markup", async () => {
     const page = await render(
-      signInPage({ ...view, ...viewIn("ko") }, { returnTo: HOSTILE, reason: null, problem: HOSTILE }),
+      signInPage(
+        { ...view, ...viewIn("ko") },
+        { site: "", returnTo: HOSTILE, reason: null, problem: HOSTILE },
+      ),
     );
 
     expect(wordsOf(page)).toContain("GitHub로 로그인");

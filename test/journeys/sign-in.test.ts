@@ -161,8 +161,10 @@ describe("signing in", () => {
     const publicUrl = "https://repodex.example.com";
     const secure = await serveAt(simulator, { publicUrl });
 
+    const page = await createBrowser().open(`${secure.url}/`); // by another address than people know
     const answer = await fetch(`${secure.url}/sign-in/github`, { redirect: "manual" });
 
+    expect(page.text).toContain(`href="${publicUrl}/sign-in/github?return_to=%2F"`);
     expect(answer.status).toBe(302);
     expect(answer.headers.getSetCookie()).toEqual([
       expect.stringMatching(

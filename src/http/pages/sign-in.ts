@@ -6,6 +6,8 @@ import type { Messages } from "./messages/en.ts";
 import type { View } from "./view.ts";
 
 export interface SignInOptions {
+  /** Where browsers find this server, or "" for where they are: cookies are for that address alone. */
+  site: string;
   /** A path here, to come back to. */
   returnTo: string;
   /** Why the page is shown. */
@@ -15,9 +17,9 @@ export interface SignInOptions {
 }
 
 /** The way in, through GitHub. */
-export function signInPage(view: View, { returnTo, reason, problem = null }: SignInOptions): Html {
+export function signInPage(view: View, { site, returnTo, reason, problem = null }: SignInOptions): Html {
   const { signIn: words } = view.messages;
-  const address = `/sign-in/github?${new URLSearchParams({ return_to: returnTo })}`;
+  const address = `${site}/sign-in/github?${new URLSearchParams({ return_to: returnTo })}`;
   const body = html`<div class="sign-in">
       <h1>${words.title}</h1>
       ${problem === null ? "" : html`<div class="notice bad" role="alert">${icon("cross")}<p>${problem}</p></div>`}

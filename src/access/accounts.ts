@@ -15,7 +15,9 @@ import { createSession, deleteSession, findSession, renewSession } from "./sessi
 import { findToken, type TokenScope } from "./tokens.ts";
 import {
   endCheck,
+  extendLease,
   forgetAuthorization,
+  type Lease,
   leaseCheck,
   readAccount,
   replaceTokens,
@@ -82,7 +84,7 @@ export class Accounts {
     const tokens = await this.#identity.exchange(code, proof);
     const person = await this.#identity.whoIs(tokens.access);
     await saveUser(db, person, this.#sealed(person.id, tokens));
-    await this.#check(person.id);
+    await this.#askOrWait(person.id); // a check that runs already may ask with the tokens before
     const secret = await createSession(db, person.id);
     this.#log.info({ user_id: person.id, login: person.login }, "signed in");
     return secret;
@@ -150,25 +152,35 @@ export class Accounts {
     throw new IdentityUnavailable(SLOW);
   }
 
-  async #ask(userId: string, { tokens: sealed, began }: { tokens: Buffer; began: Date }): Promise<void> {
+  async #ask(userId: string, lease: Lease): Promise<void> {
     try {
-      const { person, repositories } = await this.#read(userId, sealed);
+      const seen = await this.#read(userId, lease);
+      if (seen === null) return;
+      const { person, repositories } = seen;
       if (person.id !== userId) throw new IdentityRefused("GitHub's token is of somebody else.");
+      const { began } = lease;
       await transaction(this.#connection, ({ trx }) => saveReadable(trx, person, { repositories, began }));
     } catch (error) {
-      if (error instanceof IdentityRefused) {
-        this.#log.info({ err: error, user_id: userId }, "signed out by GitHub");
-        await transaction(this.#connection, ({ trx }) => forgetAuthorization(trx, userId, sealed));
-      } else {
-        await endCheck(this.#connection.db, userId);
-      }
+      if (error instanceof IdentityRefused) await this.#forget(userId, { tokens: lease.tokens, err: error });
       throw error;
+    } finally {
+      await endCheck(this.#connection.db, userId, lease);
     }
   }
 
-  /** What GitHub says now; with new tokens where those that are kept have ended, by our clock or by GitHub's. */
-  async #read(userId: string, sealed: Buffer): Promise<Seen> {
-    const tokens = this.#opened(userId, sealed);
+  async #forget(userId: string, { tokens, err }: { tokens: Buffer; err: Error }): Promise<void> {
+    const isForgotten = await transaction(this.#connection, ({ trx }) =>
+      forgetAuthorization(trx, userId, tokens),
+    );
+    if (isForgotten) this.#log.info({ err, user_id: userId }, "signed out by GitHub");
+  }
+
+  /**
+   * What GitHub says now; with new tokens where those that are kept have ended, by our clock or by GitHub's. Null where
+   * somebody else has come to ask with other tokens, or to renew these.
+   */
+  async #read(userId: string, lease: Lease): Promise<Seen | null> {
+    const tokens = this.#opened(userId, lease.tokens);
     const isSpent =
       tokens.accessExpiresAt !== null && tokens.accessExpiresAt.getTime() - RENEW_MS < Date.now();
     try {
@@ -176,9 +188,12 @@ export class Accounts {
     } catch (error) {
       if (!(error instanceof IdentityRefused) || tokens.refresh === null) throw error;
     }
+    const { db } = this.#connection;
+    if (!(await extendLease(db, userId, lease))) return null;
     const renewed = await this.#identity.refresh(tokens.refresh);
     // Kept before anything is done with them: the ones before are none any more.
-    await replaceTokens(this.#connection.db, userId, { old: sealed, renewed: this.#sealed(userId, renewed) });
+    const sealed = this.#sealed(userId, renewed);
+    await replaceTokens(db, userId, { old: lease.tokens, renewed: sealed });
     return await this.#look(renewed.access);
   }
 

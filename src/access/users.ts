@@ -4,33 +4,56 @@ import type { Tables } from "../database/schema.ts";
 import { type AccountRow, accountColumns } from "./account.ts";
 import type { Person, ReadableRepository } from "./identity.ts";
 
-/** Whoever asks GitHub about a person ends within this: its requests have their own limits. */
+/** Longer than a request to GitHub takes at most: whoever renews a person's tokens has the lease till they are kept. */
 const LEASE_SECONDS = 45;
 
-/** Notes a person with GitHub's tokens, sealed. What they may see is not known by that. */
+/**
+ * Notes a person with GitHub's tokens, sealed. What they may see is not known by that, and whoever asks with the tokens
+ * before asks for nobody any more.
+ */
 export async function saveUser(db: Kysely<Tables>, { id, login }: Person, sealed: Buffer): Promise<void> {
   await db
     .insertInto("users")
     .values({ id, login, tokens: sealed })
-    .onConflict((conflict) => conflict.column("id").doUpdateSet({ login, tokens: sealed }))
+    .onConflict((conflict) => conflict.column("id").doUpdateSet({ login, tokens: sealed, lease_until: null }))
     .execute();
 }
 
+/** The right to ask GitHub about a person. */
+export interface Lease {
+  tokens: Buffer;
+  began: Date;
+  /** Tells it from those of others, to the microsecond. */
+  until: string;
+}
+
 /** Whoever gets it asks GitHub what the person may see; null while somebody else does, or where nobody can. */
-export async function leaseCheck(
-  db: Kysely<Tables>,
-  userId: string,
-): Promise<{ tokens: Buffer; began: Date } | null> {
-  const { rows } = await sql<{ tokens: Buffer; began: Date }>`
+export async function leaseCheck(db: Kysely<Tables>, userId: string): Promise<Lease | null> {
+  const { rows } = await sql<Lease>`
     update users set lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
     where id = ${userId} and tokens is not null and (lease_until is null or lease_until < clock_timestamp())
-    returning tokens, clock_timestamp() as began`.execute(db);
+    returning tokens, clock_timestamp() as began, lease_until::text as until`.execute(db);
   return rows[0] ?? null;
 }
 
-/** Ends a check that came to nothing: the next request may ask again. */
-export async function endCheck(db: Kysely<Tables>, userId: string): Promise<void> {
-  await db.updateTable("users").set({ lease_until: null }).where("id", "=", userId).execute();
+/** Gives a lease its full length again; false where others have it by now, or the tokens are others. */
+export async function extendLease(db: Kysely<Tables>, userId: string, lease: Lease): Promise<boolean> {
+  const { rows } = await sql<Pick<Lease, "until">>`
+    update users set lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+    where id = ${userId} and tokens = ${lease.tokens}
+      and (lease_until = ${lease.until}::timestamptz or lease_until is null or lease_until < clock_timestamp())
+    returning lease_until::text as until`.execute(db);
+  const [row] = rows;
+  if (row) lease.until = row.until;
+  return row !== undefined;
+}
+
+/** Ends a check: the next request may ask again. One that has gone on to others stays theirs. */
+export async function endCheck(db: Kysely<Tables>, userId: string, { until }: Lease): Promise<void> {
+  await sql`
+    update users set lease_until = null where id = ${userId} and lease_until = ${until}::timestamptz`.execute(
+    db,
+  );
 }
 
 /** Keeps new tokens in place of those that are none any more; a sign-in meanwhile brought newer ones. */
@@ -47,7 +70,10 @@ export async function replaceTokens(
     .execute();
 }
 
-/** Writes what GitHub said: who the person is, and what they may see as of `began`. Call it in a transaction. */
+/**
+ * Writes what GitHub said: who the person is, and what they may see as of `began`, unless something newer is known. Call it
+ * in a transaction.
+ */
 export async function saveReadable(
   trx: Kysely<Tables>,
   { id, login }: Person,
@@ -55,11 +81,10 @@ export async function saveReadable(
 ): Promise<void> {
   const ids = repositories.map((repository) => repository.id);
   const writes = repositories.map(({ mayWrite }) => mayWrite);
-  await trx
-    .updateTable("users")
-    .set({ login, checked_at: began, lease_until: null })
-    .where("id", "=", id)
-    .execute();
+  const { rows: updated } = await sql`
+    update users set login = ${login}, checked_at = ${began}
+    where id = ${id} and (checked_at < ${began} or checked_at > clock_timestamp()) returning id`.execute(trx);
+  if (updated.length === 0) return;
   await sql`
     delete from user_repositories where user_id = ${id} and repository_id <> all(${ids}::bigint[])`.execute(
     trx,
@@ -82,20 +107,22 @@ export async function readAccount(db: Kysely<Tables>, userId: string): Promise<A
 
 /**
  * GitHub does not let the App act for them any more: their browsers are signed out, and their API tokens are good again
- * once they sign in. `tokens` are those that GitHub refused, where it did: a sign-in meanwhile brought others.
+ * once they sign in. `tokens` are those that GitHub refused, where it did: a sign-in meanwhile brought others, and then
+ * nothing is forgotten. Answers whether it was.
  */
 export async function forgetAuthorization(
   trx: Kysely<Tables>,
   userId: string,
   tokens: Buffer | null = null,
-): Promise<void> {
+): Promise<boolean> {
   const { rows } = await sql`
     update users set tokens = null, lease_until = null
     where id = ${userId} and (${tokens}::bytea is null or tokens = ${tokens}) returning id`.execute(trx);
-  if (rows.length === 0) return;
+  if (rows.length === 0) return false;
   await trx.deleteFrom("sessions").where("user_id", "=", userId).execute();
   await notify(trx, ACCESS_CHANNEL);
   await trx.deleteFrom("user_repositories").where("user_id", "=", userId).execute();
+  return true;
 }
 
 /** Told whenever what people may see may have changed. */

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
 import { CHECK_SECONDS } from "../../src/access/account.ts";
+import { leaseCheck } from "../../src/access/users.ts";
 import { serve } from "../http/server.ts";
 import type { Simulator } from "../simulator/simulator.ts";
 import { startTestSimulator } from "../simulator/test-client.ts";
@@ -318,5 +319,64 @@ describe("who has signed in", () => {
       401,
     ]);
     expect(await database.db.selectFrom("sessions").select("id").execute()).toEqual([]);
+  });
+});
+
+describe("what GitHub answers in the middle of something", () => {
+  test("a sign-in is not refused for the tokens before it, which a check was still asking with", async () => {
+    const { server, simulator, own } = await setUp();
+    const { browser } = await signIn(server);
+    await passCheck();
+    simulator.authorizations.revoke("octocat");
+    let again: Awaited<ReturnType<typeof signIn>> | undefined;
+    simulator.fault({
+      route: "/user",
+      meanwhile: async () => {
+        again = await signIn(server, { browser: createBrowser() });
+      },
+    });
+
+    const before = await idsSeen(server, browser);
+
+    expect(before, "which the sign-in made good again").toEqual([own]);
+    expect([again?.page.status, again && (await idsSeen(server, again.browser))]).toEqual([200, [own]]);
+  });
+
+  test("tokens are renewed by one alone, however long GitHub took before", async () => {
+    const { server, simulator, own } = await setUp();
+    const { browser } = await signIn(server);
+    const { id } = await database.db.selectFrom("users").select("id").executeTakeFirstOrThrow();
+    await passCheck();
+    simulator.authorizations.expireAll();
+    const lapse = () => sql`update users set lease_until = '-infinity'`.execute(database.db);
+    simulator.fault({ route: "/user", meanwhile: lapse });
+    let second: unknown = "not asked";
+    const ask = async () => {
+      second = await leaseCheck(database.db, id);
+    };
+    simulator.fault({ route: "/login/oauth/access_token", meanwhileAfterBytes: 1, meanwhile: ask });
+
+    const seen = await idsSeen(server, browser);
+
+    expect([second, seen]).toEqual([null, [own]]);
+  });
+
+  test("what was asked later counts, whichever answer comes last", async () => {
+    const { server, simulator, own } = await setUp();
+    const second = await serveAt(simulator);
+    const { browser } = await signIn(server);
+    await passCheck();
+    const seen: unknown[] = [];
+    const overtake = async () => {
+      simulator.setPermission(Number(own), "octocat", "none");
+      await sql`update users set lease_until = null`.execute(database.db); // it took too long
+      seen.push(await idsSeen(second, browser));
+    };
+    const repositories = "/user/installations/{installation_id}/repositories";
+    simulator.fault({ route: repositories, meanwhileAfterBytes: 1, meanwhile: overtake });
+
+    seen.push(await idsSeen(server, browser), await idsSeen(second, browser));
+
+    expect(seen).toEqual([[], [], []]);
   });
 });

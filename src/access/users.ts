@@ -71,8 +71,8 @@ export async function replaceTokens(
 }
 
 /**
- * Writes what GitHub said: who the person is, and what they may see as of `began`, unless something newer is known. Call it
- * in a transaction.
+ * Writes what GitHub said: who the person is, and what they may see as of `began`, unless something newer is known. A list
+ * that moved while it was read may name a repository twice. Call it in a transaction.
  */
 export async function saveReadable(
   trx: Kysely<Tables>,
@@ -91,9 +91,10 @@ export async function saveReadable(
   );
   await sql`
     insert into user_repositories (user_id, repository_id, may_write)
-    select ${id}, said.id, said.may_write
+    select ${id}, said.id, bool_and(said.may_write)
     from unnest(${ids}::bigint[], ${writes}::boolean[]) said (id, may_write)
     join repositories on repositories.id = said.id
+    group by said.id
     on conflict (user_id, repository_id) do update set may_write = excluded.may_write
       where user_repositories.may_write <> excluded.may_write`.execute(trx);
 }

@@ -379,4 +379,19 @@ describe("what GitHub answers in the middle of something", () => {
 
     expect(seen).toEqual([[], [], []]);
   });
+
+  test("a list that moves while it is read names repositories twice, and each is seen once", async () => {
+    const { server, simulator, own } = await setUp();
+    simulator.fault({
+      route: "/user/installations/{installation_id}/repositories",
+      mutate: (body) => {
+        const { total_count, repositories } = JSON.parse(body.toString());
+        return Buffer.from(JSON.stringify({ total_count, repositories: [...repositories, ...repositories] }));
+      },
+    });
+
+    const { browser } = await signIn(server);
+
+    expect(await idsSeen(server, browser)).toEqual([own]);
+  });
 });

@@ -2,6 +2,7 @@ import { type Kysely, sql } from "kysely";
 import type { Tables } from "../database/schema.ts";
 import { type AccountRow, accountColumns } from "./account.ts";
 import { hashOf, randomSecret } from "./seal.ts";
+import { notifyAccess } from "./users.ts";
 
 /** A browser that was not used for so long is signed out, and any after so long. */
 const IDLE_DAYS = 7;
@@ -72,10 +73,12 @@ export async function renewSession(db: Kysely<Tables>, id: string, secret: strin
 /** Signs a browser out, whichever of its two secrets it brings. */
 export async function deleteSession(db: Kysely<Tables>, secret: string): Promise<void> {
   const hash = hashOf(secret);
-  await db
+  const ended = await db
     .deleteFrom("sessions")
     .where((is) => is.or([is("secret_hash", "=", hash), is("previous_hash", "=", hash)]))
+    .returning("user_id")
     .execute();
+  for (const { user_id } of ended) await notifyAccess(db, user_id);
 }
 
 /** A browser that is signed in. */
@@ -103,7 +106,9 @@ export async function endSession(db: Kysely<Tables>, id: string, userId: string)
     .where("id", "=", id)
     .where("user_id", "=", userId)
     .executeTakeFirstOrThrow();
-  return numDeletedRows > 0n;
+  if (numDeletedRows === 0n) return false;
+  await notifyAccess(db, userId);
+  return true;
 }
 
 /** Deletes sessions that can sign nobody in any more. */

@@ -2,6 +2,7 @@ import { type Kysely, sql } from "kysely";
 import type { Tables } from "../database/schema.ts";
 import { type AccountRow, accountColumns } from "./account.ts";
 import { hashOf, randomSecret } from "./seal.ts";
+import { notifyAccess } from "./users.ts";
 
 /** What a token is told by, for people and for programs that look for leaked ones. */
 const TOKEN_PREFIX = "rdx_";
@@ -71,10 +72,12 @@ export async function listTokens(db: Kysely<Tables>, userId: string | null): Pro
 
 /** Ends a token of a person, or with null anybody's; answers whether there was one. */
 export async function deleteToken(db: Kysely<Tables>, id: string, userId: string | null): Promise<boolean> {
-  const { numAffectedRows = 0n } = await sql`
+  const { rows } = await sql<{ user_id: string }>`
     delete from api_tokens
-    where id = ${id} and (${userId}::bigint is null or user_id = ${userId}::bigint)`.execute(db);
-  return numAffectedRows > 0n;
+    where id = ${id} and (${userId}::bigint is null or user_id = ${userId}::bigint)
+    returning user_id`.execute(db);
+  for (const { user_id } of rows) await notifyAccess(db, user_id);
+  return rows.length > 0;
 }
 
 /** Deletes tokens that expired long ago. */

@@ -121,13 +121,18 @@ export async function forgetAuthorization(
     where id = ${userId} and (${tokens}::bytea is null or tokens = ${tokens}) returning id`.execute(trx);
   if (rows.length === 0) return false;
   await trx.deleteFrom("sessions").where("user_id", "=", userId).execute();
-  await notify(trx, ACCESS_CHANNEL);
+  await notifyAccess(trx, userId);
   await trx.deleteFrom("user_repositories").where("user_id", "=", userId).execute();
   return true;
 }
 
-/** Told whenever what people may see may have changed. */
+/** Told whenever what people may see may have changed: a person's id, or nothing where it may be anybody. */
 export const ACCESS_CHANNEL = "access_changed";
+
+/** Tells that a browser or a program of a person may see nothing any more. */
+export async function notifyAccess(db: Kysely<Tables>, userId: string): Promise<void> {
+  await notify(db, ACCESS_CHANNEL, userId);
+}
 
 /** Something changed that decides what people may see: GitHub is asked again before any of them sees anything. */
 export async function noteAccessChanged(db: Kysely<Tables>): Promise<void> {

@@ -9,6 +9,7 @@ import type { TokenScope } from "../access/tokens.ts";
 import { isLoopback } from "../config.ts";
 import { OPERATOR, type Viewer } from "../database/viewer.ts";
 import { notFound, Problem } from "./problem.ts";
+import type { RunChanges } from "./run-changes.ts";
 import { readSession, writeSession } from "./session.ts";
 
 /** Signing in through the App. */
@@ -53,6 +54,8 @@ declare module "hono" {
     caller: Caller;
     /** The caller's. */
     viewer: Viewer;
+    /** Which change of what people may see was the last heard of before the caller was looked for. */
+    accessChanges: number;
   }
 }
 
@@ -72,8 +75,12 @@ const THE_OPERATOR: Caller = {
 const FORWARDED = /^(forwarded|x-forwarded-.+|x-real-ip)$/;
 
 /** Lets a request through as a caller, or ends it. What a browser sends by itself acts for this site's pages alone. */
-export function requireAccess(access: AccessOptions): MiddlewareHandler {
+export function requireAccess(
+  access: AccessOptions,
+  changes: Pick<RunChanges, "accessChanges">,
+): MiddlewareHandler {
   return async (c, next) => {
+    c.set("accessChanges", changes.accessChanges);
     const caller = await requireCaller(c, access);
     if (caller.isBrowser && !isSafe(c))
       requireSameOrigin(c, access.kind === "github" ? access.publicUrl : null);

@@ -70,7 +70,7 @@ export function createHttpApp({
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
   });
   if (access.kind === "github") app.route("/", createSignInRoutes(access, log));
-  app.use(requireAccess(access));
+  app.use(requireAccess(access, changes));
   if (limits) app.use(rateLimit(limits));
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => answer(c, tooLarge) }));
   const tagged = etag({ weak: true }); // for programs, which keep what they read all the same

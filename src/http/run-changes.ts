@@ -20,27 +20,31 @@ interface Reader {
   changed: PromiseWithResolvers<void>;
 }
 
+type AccessWatcher = (userId: string | null) => void;
+
 /** Tells any number of readers that a run has changed, or what people may see, from one LISTEN connection. */
 export class RunChanges {
   readonly #listener: Listener;
   readonly #readers = new Set<Reader>();
   readonly #watching = new Set<(runId: string | null) => void>();
-  readonly #watchingAccess = new Set<() => void>();
+  readonly #watchingAccess = new Set<AccessWatcher>();
+  #accessChanges = 0;
   readonly #listening = Promise.withResolvers<void>();
   #closed = false;
 
   constructor(connection: Connection) {
     this.#listener = connection.listen(
       [CHANGED_CHANNEL, ACCESS_CHANNEL],
-      (channel, runId) => {
-        if (channel === ACCESS_CHANNEL) return this.#tellAccess();
+      (channel, payload) => {
+        if (channel === ACCESS_CHANNEL) return this.#tellAccess(payload === "" ? null : payload);
+        const runId = payload;
         this.#wake((reader) => reader.runId === runId);
         for (const watcher of this.#watching) watcher(runId);
       },
       () => {
         this.#listening.resolve();
         this.#wakeAll();
-        this.#tellAccess();
+        this.#tellAccess(null);
       },
     );
   }
@@ -80,8 +84,16 @@ export class RunChanges {
     this.#watching.add(watcher);
   }
 
-  /** Calls back where what people may see may have changed, until the function that it answers is called. */
-  watchAccess(watcher: () => void): () => void {
+  /** Another one after each change of what people may see that was heard of. */
+  get accessChanges(): number {
+    return this.#accessChanges;
+  }
+
+  /**
+   * Calls back with whom it concerns where what people may see may have changed, with null where it may be anybody, until
+   * the function that it answers is called.
+   */
+  watchAccess(watcher: AccessWatcher): () => void {
     this.#watchingAccess.add(watcher);
     return () => void this.#watchingAccess.delete(watcher);
   }
@@ -92,8 +104,9 @@ export class RunChanges {
     await this.#listener.close();
   }
 
-  #tellAccess(): void {
-    for (const watcher of [...this.#watchingAccess]) watcher();
+  #tellAccess(userId: string | null): void {
+    this.#accessChanges += 1;
+    for (const watcher of [...this.#watchingAccess]) watcher(userId);
   }
 
   #wakeAll(): void {

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
 import { CHECK_SECONDS } from "../../src/access/account.ts";
+import { deleteToken, listTokens } from "../../src/access/tokens.ts";
 import { noteAccessChanged } from "../../src/access/users.ts";
 import { transaction } from "../../src/database/connect.ts";
 import { appendEvent } from "../../src/runs/events.ts";
@@ -10,10 +11,18 @@ import { claim, request, seedRepository, seedUser } from "../support/seed.ts";
 import { signInAccess } from "../support/sign-in.ts";
 import { until } from "../support/wait.ts";
 import { updateRepository } from "./seed.ts";
-import { expectProblem, serve } from "./server.ts";
+import { expectProblem, type HttpServer, serve } from "./server.ts";
 import { type EventStream, openEvents, type StreamEvent } from "./stream.ts";
 
 const database = useDatabase();
+
+/** Whether a statement waits for a lock. */
+async function isSomebodyWaiting(): Promise<boolean> {
+  const { rows } = await sql`
+    select from pg_stat_activity
+    where wait_event_type = 'Lock' and datname = current_database()`.execute(database.db);
+  return rows.length > 0;
+}
 
 interface RunJson {
   id: string;
@@ -122,6 +131,51 @@ describe("the stream of the overview", () => {
     await request(database.connection, { repository_id: "100" });
     const told = await ofOperator.take(2);
     expect(told.map(({ data }) => data.run?.repository_id)).toContain("100");
+  });
+
+  test("ends where an event came between the look at its viewer and its beginning", async () => {
+    const server = await setUp({ access: signInAccess(database) });
+    server.token = (await seedUser(database.db, { read: ["200"] })).token;
+    const before = await openEvents<Data>(server, "/api/v1/events");
+    await before.take(1);
+    const other = database.connect();
+
+    const opening = await transaction(other, async ({ trx }) => {
+      await sql`lock table repositories in access exclusive mode`.execute(trx);
+      const stream = openEvents<Data>(server, "/api/v1/repositories/200/events");
+      await until(() => isSomebodyWaiting(), { what: "the request to be under way" });
+      await noteAccessChanged(database.db);
+      await before.rest(); // it was heard of
+      return { stream };
+    });
+
+    expect(await (await opening.stream).rest()).toEqual([]);
+  });
+
+  test("ends with the token or the session that it was opened with, and nobody else's with it", async () => {
+    const server = await setUp({ access: signInAccess(database) });
+    const { id, token, session } = await seedUser(database.db, { read: ["200"] });
+    const other = await seedUser(database.db, { id: "2", login: "other", read: ["200"] });
+    const open = async (headers: Record<string, string>) => {
+      const ask: HttpServer["ask"] = (path, init) => fetch(`${server.url}${path}`, { ...init, headers });
+      const stream = await openEvents<Data>({ ask }, "/api/v1/events");
+      await stream.take(1);
+      return stream;
+    };
+    const cookie = `repodex-session=${session}`;
+    const ofOther = await open({ authorization: `Bearer ${other.token}` });
+
+    const ofToken = await open({ authorization: `Bearer ${token}` });
+    const { id: tokenId } = (await listTokens(database.db, id))[0] ?? { id: "" };
+    await deleteToken(database.db, tokenId, id);
+    const afterToken = await ofToken.rest();
+    const ofSession = await open({ cookie });
+    await fetch(`${server.url}/sign-out`, { method: "POST", headers: { cookie, origin: server.url } });
+    const afterSession = await ofSession.rest();
+    const { run_id } = await request(database.connection, { repository_id: "200" });
+
+    expect([afterToken, afterSession]).toEqual([[], []]);
+    expect((await nextOf(ofOther))?.data.run?.id).toBe(run_id);
   });
 
   test("begins again with all that is open where something may have been missed", async () => {

@@ -56,14 +56,17 @@ export function eventStream(c: Context, create: () => Frames, { slowMs = SLOW_MS
 }
 
 /**
- * The same frames for as long as it is known what the caller may see, and no event says that it may be otherwise: then
- * they end, the reader asks again, and is answered by what it may see then.
+ * The same frames for as long as it is known what the caller may see, and nothing says that it may be otherwise: then
+ * they end, the reader asks again, and is answered by what it may see then. That may have been said before they begin.
  */
 export function whileKnown(c: Context, changes: RunChanges, { frames, stop }: Frames): Frames {
-  const { goodUntil } = c.var.caller;
+  const { goodUntil, user } = c.var.caller;
   if (goodUntil === null) return { frames, stop };
   const timer = setTimeout(stop, goodUntil.getTime() - Date.now());
-  const unwatch = changes.watchAccess(stop);
+  const unwatch = changes.watchAccess((userId) => {
+    if (userId === null || userId === user?.id) stop();
+  });
+  if (changes.accessChanges !== c.var.accessChanges) stop();
   return {
     frames,
     stop() {

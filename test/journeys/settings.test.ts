@@ -209,7 +209,7 @@ describe("a mistake", () => {
     expect(seen).toMatchObject({ "docs/guide.md": "excluded", "README.md": "indexed" });
     expect(page).toContain("put the text in quotes");
     expect(overview).toContain("exclude: docs/");
-    expect(overview).toContain("has 1 mistake and is not in force");
+    expect(overview).toContain("1 mistake in <code>.github/repodex.yml</code>");
     expect(repository).toMatchObject({
       configuration: { exclude: ["docs/"], faults: [{ line: 2, column: 5 }] },
     });

@@ -5,6 +5,7 @@ import { createToken, deleteToken, listTokens, MAX_TOKENS, TOKEN_SCOPES } from "
 import type { Connection } from "../database/connect.ts";
 import { idParameters } from "./api/parameters.ts";
 import { readParameters } from "./api/router.ts";
+import { readForm } from "./form.ts";
 import { MAX_TOKEN_NAME, type SettingsOptions, settingsPage, TOKEN_DAYS } from "./pages/settings.ts";
 import { createView } from "./pages/view.ts";
 import { notFound } from "./problem.ts";
@@ -46,7 +47,7 @@ export function createSettingsRoutes({ db }: Connection): Hono {
 
   routes.post("/settings/tokens", async (c) => {
     const { id } = requireBrowser(c);
-    const values = await c.req.parseBody();
+    const values = await readForm(c);
     const answers = FORM.safeParse(values);
     if (!answers.success)
       return await render(c, { created: null, values: textsOf(values), faults: faultsOf(answers.error) });

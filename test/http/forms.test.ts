@@ -27,6 +27,22 @@ const pressIn =
   };
 
 describe("the button to scan", () => {
+  test.each([
+    ["has no boundary", "multipart/form-data", "x", 400],
+    ["has another boundary", "multipart/form-data; boundary=x", "--y\r\n", 400],
+    ["is too large", "application/x-www-form-urlencoded", `mode=${"x".repeat(70_000)}`, 413],
+  ])("refuses a body that %s, with a sentence", async (_what, type, text, status) => {
+    const { server } = await setUp();
+    const body = new Blob([text]).stream();
+    const headers = { "content-type": type };
+
+    const sent = { method: "POST", headers, body, duplex: "half" } as const;
+    const answer = await server.ask(`${HOME}/rescan`, sent);
+
+    await expectProblem(answer, status);
+    expect(await statesOf(database.db)).toEqual([]);
+  });
+
   test("queues a scan, joins the one that waits, has one follow the one that runs, and says which", async () => {
     const { server, press } = await setUp();
     const { Rescan, "Full rescan": full } = buttonsOf(await readPage(server, HOME));

@@ -19,6 +19,7 @@ import {
 } from "../api/parameters.ts";
 import { readParameters } from "../api/router.ts";
 import { FILE_STATES } from "../api/schemas.ts";
+import { readForm } from "../form.ts";
 import { badRequest, notFound } from "../problem.ts";
 import { rescan } from "../rescan.ts";
 import { LINES_OF_PAGE } from "./code.ts";
@@ -135,7 +136,7 @@ export function createRepositoryPages(
 
 /** What the form asks for; a form without it means what changed. */
 async function readMode(c: Context): Promise<"incremental" | "full"> {
-  const { mode = "incremental" } = await c.req.parseBody();
+  const { mode = "incremental" } = await readForm(c);
   if (mode === "incremental" || mode === "full") return mode;
   throw badRequest('mode must be "incremental" or "full".');
 }

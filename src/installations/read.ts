@@ -122,6 +122,8 @@ export interface OverviewRow {
 export interface Overview {
   /** What needs a look first, then what runs, what waits, and the others by name. */
   rows: OverviewRow[];
+  /** How many come before the first row. */
+  offset: number;
   repositories: number;
   failed: number;
   running: number;
@@ -130,7 +132,8 @@ export interface Overview {
 
 /**
  * The visible repositories as a person wants to see them, at most so many of them, and how many there are of each. `q`
- * is a part of the full name, without regard to case; `offset` is how many come before.
+ * is a part of the full name, without regard to case; `offset` is how many come before: where there are no more than
+ * that, the last page is shown.
  */
 export async function readOverview(
   db: Kysely<Tables>,
@@ -153,22 +156,25 @@ export async function readOverview(
     counted as (
       select count(*)::int as all, (count(*) filter (where state = 'failed'))::int as failed,
         (count(*) filter (where state = 'running'))::int as running,
-        (count(*) filter (where state = 'queued'))::int as queued
+        (count(*) filter (where state = 'queued'))::int as queued,
+        case when ${offset}::int < count(*) then ${offset}::int
+          else greatest(0, count(*)::int - 1) / ${limit}::int * ${limit}::int end as offset
       from told
     ),
     shown as (
       select *, array_position('{failed,running,queued}', state) as place from told
-      order by place, owner, name limit ${limit} offset ${offset}
+      order by place, owner, name limit ${limit} offset (select counted.offset from counted)
     )
     select ${COLUMNS}, shown.run_id, counted.*
     from shown join repositories on repositories.id = shown.id cross join counted
     order by shown.place, shown.owner, shown.name`.execute(db);
   const [first] = rows;
   return {
-    rows: rows.map(({ run_id, all: _, failed: __, running: ___, queued: ____, ...row }) => ({
+    rows: rows.map(({ run_id, all: _, failed: __, running: ___, queued: ____, offset: _____, ...row }) => ({
       repository: toView(row),
       run_id,
     })),
+    offset: first?.offset ?? 0,
     repositories: first?.all ?? 0,
     failed: first?.failed ?? 0,
     running: first?.running ?? 0,

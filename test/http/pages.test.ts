@@ -103,6 +103,15 @@ describe("the home page", () => {
     expect(linksOf(second, /^Next page$/)).toEqual([]);
   });
 
+  test("shows the last page where an address leads beyond it, as it does once repositories are gone", async () => {
+    const server = await setUp();
+
+    const beyond = await readPage(server, "/?offset=200");
+
+    expect(linksOf(beyond, /repository-100/)).toEqual(["/repositories/100"]);
+    expect(wordsOf(beyond)).not.toContain("No repository");
+  });
+
   test("counts and shows a viewer what it may see, and no more", async () => {
     await seedRepository(database.db);
     await seedRepository(database.db, { id: "101" });

@@ -27,8 +27,7 @@ export interface HomeOptions {
   runs: RunView[];
   /** What of the name is looked for. */
   q: string | null;
-  /** How many come before the first row, and how many make a page. */
-  offset: number;
+  /** How many make a page. */
   pageSize: number;
 }
 
@@ -141,11 +140,8 @@ function about(view: View, run: RunView | undefined): Html {
               <progress${isKnown ? html` value="${done}" max="${Math.max(1, total)}"` : ""} aria-label="${messages.states.running}"></progress>`;
 }
 
-function pages(
-  { messages: { home, layout: words } }: View,
-  { overview, q, offset, pageSize }: HomeOptions,
-): Html {
-  const { repositories: all, rows } = overview;
+function pages({ messages: { home, layout: words } }: View, { overview, q, pageSize }: HomeOptions): Html {
+  const { repositories: all, rows, offset } = overview;
   if (all <= pageSize && offset === 0) return html``;
   const address = (from: number) =>
     `/?${new URLSearchParams({ ...(q && { q }), ...(from > 0 && { offset: String(from) }) })}`;

@@ -68,7 +68,7 @@ export function createPageRoutes(connection: Connection, options: PageOptions): 
     }
     const ids = overview.rows.flatMap(({ run_id }) => run_id ?? []);
     const runs = await listRunsById(db, viewer, ids);
-    return c.html(homePage(view, { overview, runs, q, offset, pageSize: REPOSITORIES_SHOWN }));
+    return c.html(homePage(view, { overview, runs, q, pageSize: REPOSITORIES_SHOWN }));
   });
 
   routes.get("/search", async (c) => {

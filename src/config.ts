@@ -245,7 +245,7 @@ function readPublicUrl(env: NodeJS.ProcessEnv, faults: string[]): string | null 
     faults.push(`PUBLIC_URL must be an http(s) address, not "${text}".`);
     return null;
   }
-  return text.replace(/\/+$/, "");
+  return `${url.origin}${url.pathname.replace(/\/+$/, "")}`; // as browsers write it, whatever is compared with it
 }
 
 function readDatabaseUrl(env: NodeJS.ProcessEnv, faults: string[]): string | null {
@@ -298,7 +298,8 @@ function readAccess(env: NodeJS.ProcessEnv, facts: AccessFacts): Access {
 /** What signing in needs of the address: browsers come back to it, with what nobody on the way may read. */
 function findSignInFault({ host, publicUrl }: AccessFacts): string | null {
   if (publicUrl === null) return isLoopback(host) ? null : "PUBLIC_URL: GitHub sends people back to it";
-  const { protocol, hostname } = new URL(publicUrl);
+  const { protocol, hostname, pathname } = new URL(publicUrl);
+  if (pathname !== "/") return `a PUBLIC_URL without a path, not ${publicUrl}: its cookies are a host's`;
   const isSafe = protocol === "https:" || isLoopback(hostname.replace(/^\[|\]$/g, ""));
   return isSafe
     ? null

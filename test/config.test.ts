@@ -64,6 +64,7 @@ describe("readConfig", () => {
       ["on this machine itself", {}, "github"],
       ["under https", { HOST: "0.0.0.0", PUBLIC_URL: "https://repodex.example.com" }, "github"],
       ["under http on this machine", { PUBLIC_URL: "http://[::1]:3000" }, "github"],
+      ["not below a path", { PUBLIC_URL: "https://example.com/repodex" }, "token"],
       ["not under http elsewhere", { PUBLIC_URL: "http://repodex.example.com" }, "token"],
       ["not where nobody knows the address", { HOST: "0.0.0.0" }, "token"],
       ["not where ACCESS says otherwise", { ACCESS: "token" }, "token"],
@@ -83,6 +84,11 @@ describe("readConfig", () => {
         { ...client, ACCESS: "github", PUBLIC_URL: "http://a.example" },
         /an https PUBLIC_URL, not http:/,
       ],
+      [
+        "a path",
+        { ...client, ACCESS: "github", PUBLIC_URL: "https://a.example/repodex/" },
+        /a PUBLIC_URL without a path, not https:\/\/a\.example\/repodex:/,
+      ],
     ])("and is refused with a sentence where there is %s", (_what, env, sentence) => {
       expect(faultsOf({ ...enough, ...env }).join()).toMatch(sentence);
     });
@@ -95,6 +101,15 @@ describe("readConfig", () => {
       ]);
       expect(faultsOf({ ...enough, OPERATORS: "octocat;hubot" }).join()).toMatch(/"octocat;hubot" is none/);
     });
+  });
+
+  test.each([
+    ["HTTPS://Repodex.Example.com:443/", "https://repodex.example.com"],
+    [" https://repodex.example.com ", "https://repodex.example.com"],
+    ["https://user:secret@repodex.example.com/?a#b", "https://repodex.example.com"],
+    ["http://example.com/repodex//", "http://example.com/repodex"],
+  ])("takes PUBLIC_URL %s as browsers write it: cookies and origins go by that", (PUBLIC_URL, publicUrl) => {
+    expect(readConfig({ ...enough, PUBLIC_URL }).publicUrl).toBe(publicUrl);
   });
 
   test("names all that is missing at once", () => {

@@ -52,13 +52,14 @@ export function createSignInRoutes(access: GitHubAccess, log: Logger): Hono {
   routes.get(CALLBACK_PATH, async (c) => {
     const { code = "", state = "", error } = c.req.query();
     const pending = openPending(readPending(c, access), seal);
-    writePending(c, access, "", 0);
     const refuse = (problem: string, status: 400 | 403) =>
       c.html(
         signInPage(createView(c), { site, returnTo: pending?.returnTo ?? "/", reason: null, problem }),
         status,
       );
+    // One that was begun in another tab since may yet come back.
     if (!pending || !isEqual(state, pending.state)) return refuse(NOT_BEGUN, 400);
+    writePending(c, access, "", 0);
     if (error !== undefined || code === "") {
       log.info({ error }, "not signed in");
       return refuse(refusalOf(error), 403);

@@ -112,6 +112,25 @@ describe("signing in", () => {
     expect(stranger.cookies).toEqual([]);
   });
 
+  test("of two that are begun in one browser, the later one is good whichever comes back first", async () => {
+    const { server } = await setUp();
+    const begin = async () => {
+      const answer = await fetch(`${server.url}/sign-in/github`, { redirect: "manual" });
+      const [set = ""] = answer.headers.getSetCookie();
+      const back = await fetch(answer.headers.get("location") ?? "", { redirect: "manual" });
+      return { cookie: set.split(";")[0] ?? "", callback: back.headers.get("location") ?? "" };
+    };
+    const [earlier, later] = [await begin(), await begin()];
+    const comeBack = (callback: string, cookie: string) =>
+      fetch(callback, { redirect: "manual", headers: { cookie } });
+
+    const refused = await comeBack(earlier.callback, later.cookie);
+    const accepted = await comeBack(later.callback, later.cookie);
+
+    expect([refused.status, refused.headers.getSetCookie()]).toEqual([400, []]);
+    expect([accepted.status, accepted.headers.getSetCookie().length]).toEqual([303, 2]);
+  });
+
   test("never leads elsewhere", async () => {
     const { server } = await setUp();
     const elsewhere = [

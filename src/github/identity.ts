@@ -64,7 +64,7 @@ interface TokenAnswer {
   error?: string;
 }
 
-/** GitHub answers refusals of this request with status 200 as well. */
+/** GitHub answers refusals of this request with status 200 as well; what says neither is no refusal. */
 async function askForTokens(
   octokit: ProbotOctokit,
   { url, fields }: { url: string; fields: Record<string, string> },
@@ -73,8 +73,10 @@ async function askForTokens(
   const { data } = await inWords("sign somebody in", () =>
     octokit.request(`POST ${url}`, { ...fields, headers, request: bounded() }),
   );
-  const answer = data as TokenAnswer;
-  if (!answer.access_token) throw refusalOf(answer.error ?? "no access_token");
+  const answer: TokenAnswer = typeof data === "object" && data !== null ? data : {};
+  if (answer.error) throw refusalOf(answer.error);
+  if (!answer.access_token)
+    throw new IdentityUnavailable("GitHub's answer has no token, and does not say why.");
   return {
     access: answer.access_token,
     accessExpiresAt: after(answer.expires_in),

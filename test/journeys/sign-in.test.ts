@@ -399,6 +399,22 @@ describe("what GitHub answers in the middle of something", () => {
     expect(seen).toEqual([[], [], []]);
   });
 
+  test.each([
+    ["nothing", ""],
+    ["a page for people", "<html>Please wait</html>"],
+    ["no token", {}],
+  ])("where tokens are to be renewed, %s is no refusal: nobody is signed out", async (_what, body) => {
+    const { server, simulator, own } = await setUp();
+    const { browser } = await signIn(server);
+    await passCheck();
+    simulator.authorizations.expireAll();
+    simulator.fault({ route: "/login/oauth/access_token", status: 200, body });
+
+    const meanwhile = await idsSeen(server, browser);
+
+    expect([meanwhile, await idsSeen(server, browser)]).toEqual([503, [own]]);
+  });
+
   test("a list that moves while it is read names repositories twice, and each is seen once", async () => {
     const { server, simulator, own } = await setUp();
     simulator.fault({

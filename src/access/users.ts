@@ -12,10 +12,13 @@ const LEASE_SECONDS = 45;
  * before asks for nobody any more.
  */
 export async function saveUser(db: Kysely<Tables>, { id, login }: Person, sealed: Buffer): Promise<void> {
+  // Anew for who comes back: or they were idle until their session is there.
+  const created_at = sql<Date>`clock_timestamp()`;
+  const user = { login, tokens: sealed, created_at, lease_until: null };
   await db
     .insertInto("users")
-    .values({ id, login, tokens: sealed })
-    .onConflict((conflict) => conflict.column("id").doUpdateSet({ login, tokens: sealed, lease_until: null }))
+    .values({ id, ...user })
+    .onConflict((conflict) => conflict.column("id").doUpdateSet(user))
     .execute();
 }
 

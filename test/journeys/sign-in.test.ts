@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
 import { CHECK_SECONDS } from "../../src/access/account.ts";
-import { leaseCheck } from "../../src/access/users.ts";
+import { deleteIdleUsers, leaseCheck } from "../../src/access/users.ts";
 import { serve } from "../http/server.ts";
 import type { Simulator } from "../simulator/simulator.ts";
 import { startTestSimulator } from "../simulator/test-client.ts";
@@ -413,6 +413,18 @@ describe("what GitHub answers in the middle of something", () => {
     const meanwhile = await idsSeen(server, browser);
 
     expect([meanwhile, await idsSeen(server, browser)]).toEqual([503, [own]]);
+  });
+
+  test("whoever comes back is not cleared away as idle before their session is there", async () => {
+    const { server, simulator, own } = await setUp();
+    await signIn(server);
+    await database.db.deleteFrom("sessions").execute();
+    await sql`update users set created_at = created_at - interval '1 day'`.execute(database.db);
+    simulator.fault({ route: "/user/installations", meanwhile: () => deleteIdleUsers(database.db) });
+
+    const { browser } = await signIn(server);
+
+    expect(await idsSeen(server, browser)).toEqual([own]);
   });
 
   test("a list that moves while it is read names repositories twice, and each is seen once", async () => {

@@ -67,6 +67,25 @@ describe.skipIf(CHROMIUM === null)("a page in a browser with scripts", () => {
     expect(await page.evaluate("scrollY")).toBe(300);
   });
 
+  test("keeps the focus on what moves to another place of the page", async () => {
+    for (const id of ["100", "101"]) await seedRepository(database.db, { id });
+    const id = await seedRun(database.db, { state: "running", started_at: new Date() });
+    await seedRun(database.db, { state: "running", started_at: new Date(), repository_id: "101" });
+    const page = await open("/");
+    const focused = "document.activeElement.getAttribute('href')";
+    await page.locator("#section-running a.name[href='/repositories/100']").focus();
+
+    await database.db
+      .updateTable("runs")
+      .set({ state: "succeeded", finished_at: new Date(), worker: null, lease_until: null })
+      .where("id", "=", id)
+      .execute();
+    await appendEvent(database.db, id, { kind: "run.completed", message: "Done." });
+    await page.locator("#section-other a.name").waitFor();
+
+    expect(await page.evaluate(focused)).toBe("/repositories/100");
+  });
+
   test("is still once a run has ended", async () => {
     await seedRepository(database.db);
     const id = await seedRun(database.db, { state: "running", started_at: new Date() });

@@ -161,13 +161,27 @@ function show(page, region) {
   // Another page than before, such as the first list after none: there is nothing to keep of the old one.
   if (parts.length !== own.length || parts.some(({ id }) => !document.getElementById(id)))
     return location.reload();
+  const focused = document.activeElement;
   for (const part of parts) {
     const html = part.outerHTML;
     if (written.get(part.id) === html) continue;
     written.set(part.id, html);
     adopt(document.getElementById(part.id), part);
   }
+  if (document.activeElement !== focused) successorOf(focused)?.focus({ preventScroll: true });
   if (!page.querySelector("live-region")) region.remove();
+}
+
+/** What stands for an element that was moved or taken out: the same link or control of what has its id, or its row's. */
+function successorOf(element) {
+  if (element.isConnected) return element;
+  const { id } = element.closest("[id]") ?? {};
+  const place = id ? document.getElementById(id) : null;
+  if (!place || element.id === id) return place;
+  const address = element.getAttribute("href");
+  return [...place.querySelectorAll(element.localName)].find(
+    (other) => other.getAttribute("href") === address,
+  );
 }
 
 /** Makes an element like a newer one, and keeps all of it that is the same: the focus, what is open, what is typed. */

@@ -67,6 +67,23 @@ describe.skipIf(CHROMIUM === null)("a page in a browser with scripts", () => {
     expect(await page.evaluate("scrollY")).toBe(300);
   });
 
+  test("tells of mistakes in the configuration as soon as the run has found them", async () => {
+    await seedRepository(database.db);
+    const id = await seedRun(database.db, { state: "running", started_at: new Date() });
+    const page = await open(`/runs/${id}`);
+    const faults = [{ line: 2, column: 1, message: "exclude must be a list." }];
+
+    await database.db
+      .updateTable("runs")
+      .set({ configuration_faults: JSON.stringify(faults) })
+      .where("id", "=", id)
+      .execute();
+    await move(id, 412);
+    await page.locator("#banner", { hasText: "412 of 1,208 files" }).waitFor();
+
+    expect(await page.locator("main").textContent()).toContain("exclude must be a list.");
+  });
+
   test("keeps the focus on what moves to another place of the page", async () => {
     for (const id of ["100", "101"]) await seedRepository(database.db, { id });
     const id = await seedRun(database.db, { state: "running", started_at: new Date() });

@@ -50,8 +50,8 @@ function titleOf({ messages }: View, run: RunView, { full_name }: RepositoryView
 
 /** What is wrong with the repository's configuration, line by line. */
 function configurationFaults(view: View, { configuration_faults: faults }: RunView): Html {
-  if (faults.length === 0) return html``;
-  return html`<section class="problems"><p class="advice">${view.messages.run.mistakes(faults.length)}</p>${mistakes(view, faults)}</section>`;
+  const found = html`<section class="problems"><p class="advice">${view.messages.run.mistakes(faults.length)}</p>${mistakes(view, faults)}</section>`;
+  return html`<div id="mistakes" data-live>${faults.length === 0 ? "" : found}</div>`;
 }
 
 function facts(view: View, run: RunView, repository: RepositoryView): Html {

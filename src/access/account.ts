@@ -23,6 +23,9 @@ export interface AccountRow {
   /** GitHub still lets the App act for them, as far as is known. */
   signed_in: boolean;
   fresh: boolean;
+  /** When GitHub was asked, and when this was read, in the database's seconds. */
+  checked_at: number;
+  read_at: number;
   /** It is time to ask again. */
   soon: boolean;
   /** How much longer; means something where it is fresh. */
@@ -37,6 +40,8 @@ export function accountColumns(): RawBuilder<unknown> {
     users.id, users.login, users.tokens is not null as signed_in,
     users.checked_at > coalesce((select changed_at from access_changes), '-infinity')
       and users.checked_at > clock_timestamp() - make_interval(secs => ${CHECK_SECONDS}) as fresh,
+    extract(epoch from users.checked_at)::float8 as checked_at,
+    extract(epoch from clock_timestamp())::float8 as read_at,
     users.checked_at < clock_timestamp() - make_interval(secs => ${SOON_SECONDS}) as soon,
     case when isfinite(users.checked_at)
       then extract(epoch from users.checked_at - clock_timestamp())::float8 + ${CHECK_SECONDS} else 0 end as good_seconds,

@@ -30,7 +30,7 @@ const RENEW_MS = 60_000;
 /** While another replica asks GitHub, its answer is looked for so often, and so many times. */
 const POLL_MS = 200;
 const POLLS = 100;
-/** How often one request asks GitHub again because something happened while it answered. */
+/** How often one request asks GitHub, or waits for who asks, in vain. */
 const CHECKS = 3;
 const SLOW = "GitHub's answer on what you may see took too long.";
 
@@ -111,13 +111,16 @@ export class Accounts {
     return found && account ? { account, scope: found.scope } : null;
   }
 
-  /** The account with what GitHub says of it, asked now where that is too old; null where GitHub refuses it. */
+  /**
+   * The account with what GitHub says of it, asked now where that is too old; null where GitHub refuses it. What was asked
+   * after the request came is new enough for it, whatever happens meanwhile: or events in a row would keep everybody out.
+   */
   async #refreshed(row: AccountRow): Promise<Account | null> {
     if (!row.signed_in) return null;
     if (row.fresh && row.soon) this.#checkBeside(row.id);
     let now: AccountRow | null = row;
-    for (let attempt = 1; !now.fresh; attempt += 1) {
-      if (attempt > CHECKS) throw new IdentityUnavailable(SLOW); // what happens meanwhile outdates each answer
+    for (let attempt = 1; !now.fresh && !isAskedSince(row, now); attempt += 1) {
+      if (attempt > CHECKS) throw new IdentityUnavailable(SLOW);
       await this.#check(row.id).catch(passRefusal);
       now = await readAccount(this.#connection.db, row.id);
       if (!now?.signed_in) return null;
@@ -219,6 +222,11 @@ export class Accounts {
       refreshExpiresAt: dateOf(refreshExpiresAt),
     };
   }
+}
+
+/** Whether GitHub was asked after the request came, as it read the account first. */
+function isAskedSince(first: AccountRow, { checked_at, read_at }: AccountRow): boolean {
+  return checked_at > first.read_at && checked_at <= read_at;
 }
 
 /** GitHub's no is no failure: the account says it. */

@@ -25,7 +25,8 @@ export async function saveUser(db: Kysely<Tables>, { id, login }: Person, sealed
 /** The right to ask GitHub about a person. */
 export interface Lease {
   tokens: Buffer;
-  began: Date;
+  /** When it was had, to the microsecond. */
+  began: string;
   /** Tells it from those of others, to the microsecond. */
   until: string;
 }
@@ -35,7 +36,7 @@ export async function leaseCheck(db: Kysely<Tables>, userId: string): Promise<Le
   const { rows } = await sql<Lease>`
     update users set lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
     where id = ${userId} and tokens is not null and (lease_until is null or lease_until < clock_timestamp())
-    returning tokens, clock_timestamp() as began, lease_until::text as until`.execute(db);
+    returning tokens, clock_timestamp()::text as began, lease_until::text as until`.execute(db);
   return rows[0] ?? null;
 }
 
@@ -80,13 +81,15 @@ export async function replaceTokens(
 export async function saveReadable(
   trx: Kysely<Tables>,
   { id, login }: Person,
-  { repositories, began }: { repositories: ReadableRepository[]; began: Date },
+  { repositories, began }: { repositories: ReadableRepository[]; began: string },
 ): Promise<void> {
   const ids = repositories.map((repository) => repository.id);
   const writes = repositories.map(({ mayWrite }) => mayWrite);
   const { rows: updated } = await sql`
-    update users set login = ${login}, checked_at = ${began}
-    where id = ${id} and (checked_at < ${began} or checked_at > clock_timestamp()) returning id`.execute(trx);
+    update users set login = ${login}, checked_at = ${began}::timestamptz
+    where id = ${id} and (checked_at < ${began}::timestamptz or checked_at > clock_timestamp()) returning id`.execute(
+    trx,
+  );
   if (updated.length === 0) return;
   await sql`
     delete from user_repositories where user_id = ${id} and repository_id <> all(${ids}::bigint[])`.execute(

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
 import { CHECK_SECONDS } from "../../src/access/account.ts";
-import { deleteIdleUsers, leaseCheck } from "../../src/access/users.ts";
+import { deleteIdleUsers, leaseCheck, noteAccessChanged } from "../../src/access/users.ts";
 import { serve } from "../http/server.ts";
 import type { Simulator } from "../simulator/simulator.ts";
 import { startTestSimulator } from "../simulator/test-client.ts";
@@ -425,6 +425,23 @@ describe("what GitHub answers in the middle of something", () => {
     const { browser } = await signIn(server);
 
     expect(await idsSeen(server, browser)).toEqual([own]);
+  });
+
+  test("events in a row, such as another tenant's, keep nobody from seeing what is theirs", async () => {
+    const { server, simulator, own, foreign } = await setUp();
+    const { browser } = await signIn(server);
+    await passCheck();
+    simulator.setPermission(Number(foreign), "octocat", "read");
+    let asked = 0;
+    const meanwhile = async () => {
+      asked += 1;
+      await noteAccessChanged(database.db);
+    };
+    simulator.fault({ route: "/user/installations", times: 10, meanwhile });
+
+    const seen = await idsSeen(server, browser);
+
+    expect([seen, asked]).toEqual([[own, foreign], 1]);
   });
 
   test("a list that moves while it is read names repositories twice, and each is seen once", async () => {

@@ -39,7 +39,8 @@ export function accountColumns(): RawBuilder<unknown> {
   return sql`
     users.id, users.login, users.tokens is not null as signed_in,
     users.checked_at > coalesce((select changed_at from access_changes), '-infinity')
-      and users.checked_at > clock_timestamp() - make_interval(secs => ${CHECK_SECONDS}) as fresh,
+      and users.checked_at > clock_timestamp() - make_interval(secs => ${CHECK_SECONDS})
+      and users.checked_at <= clock_timestamp() as fresh,
     extract(epoch from users.checked_at)::float8 as checked_at,
     extract(epoch from clock_timestamp())::float8 as read_at,
     users.checked_at < clock_timestamp() - make_interval(secs => ${SOON_SECONDS}) as soon,

@@ -444,6 +444,17 @@ describe("what GitHub answers in the middle of something", () => {
     expect([seen, asked]).toEqual([[own, foreign], 1]);
   });
 
+  test("what was asked by a clock that has been set back since does not count", async () => {
+    const { server, simulator, own } = await setUp();
+    const { browser } = await signIn(server);
+    await sql`update users set checked_at = checked_at + interval '1 hour'`.execute(database.db);
+    simulator.setPermission(Number(own), "octocat", "none");
+
+    const seen = [await idsSeen(server, browser), await idsSeen(server, browser)];
+
+    expect(seen).toEqual([[], []]);
+  });
+
   test("a list that moves while it is read names repositories twice, and each is seen once", async () => {
     const { server, simulator, own } = await setUp();
     simulator.fault({

@@ -60,13 +60,18 @@ export async function findToken(
   return { scope, account };
 }
 
-/** A person's tokens, or with null everybody's: the newest first. */
-export async function listTokens(db: Kysely<Tables>, userId: string | null): Promise<ApiToken[]> {
+/** A person's tokens, or with null everybody's: the newest first, those before token `before` only. */
+export async function listTokens(
+  db: Kysely<Tables>,
+  userId: string | null,
+  { before = null, limit = MAX_TOKENS }: { before?: string | null; limit?: number } = {},
+): Promise<ApiToken[]> {
   const { rows } = await sql<ApiToken>`
     select api_tokens.id, user_id, login, name, scope, api_tokens.created_at, expires_at, used_at as last_used_at
     from api_tokens join users on users.id = api_tokens.user_id
-    where ${userId}::bigint is null or user_id = ${userId}::bigint
-    order by api_tokens.id desc limit 500`.execute(db);
+    where (${userId}::bigint is null or user_id = ${userId}::bigint)
+      and (${before}::bigint is null or api_tokens.id < ${before}::bigint)
+    order by api_tokens.id desc limit ${limit}`.execute(db);
   return rows;
 }
 

@@ -3,12 +3,21 @@ import { type Context, Hono } from "hono";
 import { endSession, listSessions } from "../access/sessions.ts";
 import { createToken, deleteToken, listTokens, MAX_TOKENS, TOKEN_SCOPES } from "../access/tokens.ts";
 import type { Connection } from "../database/connect.ts";
-import { idParameters } from "./api/parameters.ts";
+import { idParameters, isId, text } from "./api/parameters.ts";
 import { readParameters } from "./api/router.ts";
 import { readForm } from "./form.ts";
 import { MAX_TOKEN_NAME, type SettingsOptions, settingsPage, TOKEN_DAYS } from "./pages/settings.ts";
 import { createView } from "./pages/view.ts";
 import { notFound } from "./problem.ts";
+
+/** More than a person has, so that only operators, who see everybody's, come to a second page. */
+const TOKENS_SHOWN = 200;
+
+const LIST_PARAMETERS = z.object({
+  before: text("before", "The token that the page comes before").refine((id) => id === null || isId(id), {
+    error: "before must be a token's number.",
+  }),
+});
 
 const WHICH_DAYS = "Choose for how many days the token is good.";
 
@@ -32,15 +41,20 @@ type Faults = Partial<Record<keyof z.input<typeof FORM>, string>>;
 export function createSettingsRoutes({ db }: Connection): Hono {
   const routes = new Hono();
 
-  async function render(c: Context, shown: Omit<SettingsOptions, "tokens" | "sessions">) {
+  async function render(
+    c: Context,
+    shown: Omit<SettingsOptions, "tokens" | "sessions" | "before" | "hasMore">,
+  ) {
     const { id, sessionId, isOperator } = requireBrowser(c);
-    const tokens = await listTokens(db, isOperator ? null : id);
+    const { before } = readParameters(c, LIST_PARAMETERS);
+    const listed = await listTokens(db, isOperator ? null : id, { before, limit: TOKENS_SHOWN + 1 });
+    const list = { tokens: listed.slice(0, TOKENS_SHOWN), before, hasMore: listed.length > TOKENS_SHOWN };
     const sessions = (await listSessions(db, id)).map((session) => ({
       ...session,
       is_current: session.id === sessionId,
     }));
     const status = shown.faults ? 422 : shown.created === null ? 200 : 201;
-    return c.html(settingsPage(createView(c), { ...shown, tokens, sessions }), status);
+    return c.html(settingsPage(createView(c), { ...shown, ...list, sessions }), status);
   }
 
   routes.get("/settings", async (c) => await render(c, { created: null }));

@@ -120,6 +120,28 @@ test("a person sees and revokes their own tokens, an operator everybody's", asyn
   expect(await actAs(server, token)).toBe(401);
 });
 
+test("an operator comes to the oldest token of all, however many there are", async () => {
+  const { server } = await setUp();
+  const operator = await browserOf(server, { login: "hubot", id: "3" });
+  const secret_hash = (n: number) => Buffer.from(`of token ${n}`);
+  const token = { user_id: "583231", scope: "read", expires_at: new Date("2100-01-01") } as const;
+  const rows = Array.from({ length: 401 }, (_, n) => ({
+    ...token,
+    name: `no ${n}.`,
+    secret_hash: secret_hash(n),
+  }));
+  await database.db.insertInto("api_tokens").values(rows).execute();
+
+  const seen: string[] = [];
+  for (let page: Page | null = await operator.open(); page; ) {
+    seen.push(...[...page.text.matchAll(/<b>(no \d+\.)<\/b>/g)].map(([, name = ""]) => name));
+    const older: string | undefined = /href="(\/settings\?before=\d+)"/.exec(page.text)?.[1];
+    page = older === undefined ? null : await operator.browser.open(server.url + older);
+  }
+
+  expect(seen).toEqual(rows.map(({ name }) => name).toReversed());
+});
+
 test("a person signs another of their browsers out, and nobody else's", async () => {
   const { server, browser, post, open } = await setUp();
   const second = await browserOf(server, { login: "octocat", id: "583231" });

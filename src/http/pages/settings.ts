@@ -33,6 +33,10 @@ export interface SessionRow {
 
 export interface SettingsOptions {
   tokens: TokenRow[];
+  /** The token that the page comes before, or null for the newest. */
+  before?: string | null;
+  /** There are older ones. */
+  hasMore?: boolean;
   /** The text of a token that was made just now, shown this once. */
   created: string | null;
   sessions?: SessionRow[];
@@ -51,6 +55,7 @@ export function settingsPage(view: View, options: SettingsOptions): Html {
       <p class="where">${words.tokensIntro}</p>
       ${options.created === null ? "" : createdToken(view, options.created)}
       ${options.tokens.length === 0 ? emptyState(words.none) : tokenTable(view, options.tokens)}
+      ${pages(view, options)}
       ${tokenForm(view, options)}
     </section>
     ${options.sessions === undefined ? "" : sessionTable(view, options.sessions)}`;
@@ -72,6 +77,16 @@ function tokenTable(view: View, tokens: TokenRow[]): Html {
         <thead><tr><th>${columns.name}</th>${isShared ? html`<th>${columns.owner}</th>` : ""}<th>${columns.scope}</th><th>${columns.created}</th><th>${columns.expires}</th><th>${columns.used}</th><th><span class="hidden-visually">${words.revoke}</span></th></tr></thead>
         <tbody>${tokens.map((token) => tokenRow(view, token, isShared))}</tbody>
       </table>`;
+}
+
+function pages(
+  { messages: { layout: words } }: View,
+  { tokens, before = null, hasMore = false }: SettingsOptions,
+): Html {
+  if (before === null && !hasMore) return html``;
+  const older = `/settings?${new URLSearchParams({ before: tokens.at(-1)?.id ?? "" })}`;
+  return html`<nav class="pages">${before === null ? "" : html`<a href="/settings">${words.newest}</a>`}
+        ${hasMore ? html`<a href="${older}" rel="next">${words.older}</a>` : ""}</nav>`;
 }
 
 function tokenRow(view: View, token: TokenRow, isShared: boolean): Html {

@@ -3,6 +3,7 @@ import { type Context, Hono } from "hono";
 import { endSession, listSessions } from "../access/sessions.ts";
 import { createToken, deleteToken, listTokens, MAX_TOKENS, TOKEN_SCOPES } from "../access/tokens.ts";
 import type { Connection } from "../database/connect.ts";
+import { makeVisible } from "../visible.ts";
 import { idParameters, isId, text } from "./api/parameters.ts";
 import { readParameters } from "./api/router.ts";
 import { readForm } from "./form.ts";
@@ -27,7 +28,7 @@ const FORM = z.object({
     .trim()
     .min(1, "Enter a name that tells you later what the token is for.")
     .max(MAX_TOKEN_NAME, `Enter a shorter name: at most ${MAX_TOKEN_NAME} characters.`)
-    .refine((name) => !name.includes("\0"), "Enter a name without control characters."),
+    .refine((name) => makeVisible(name) === name, "Enter a name without control characters."),
   scope: z.enum(TOKEN_SCOPES, { error: "Choose what the token may do: read or write." }),
   days: z.coerce
     .number({ error: WHICH_DAYS })

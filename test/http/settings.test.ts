@@ -78,6 +78,9 @@ test("a token that may only read says so when it is used for more", async () => 
 test.each<[string, Record<string, string>, RegExp]>([
   ["no name", { ...NEW, name: " " }, /Enter a name that tells you later/],
   ["too long a name", { ...NEW, name: "x".repeat(101) }, /at most 100 characters/],
+  ["a name that turns the line around", { ...NEW, name: "ci\u202e" }, /without control characters/],
+  ["a name of two lines", { ...NEW, name: "ci\u2028no" }, /without control characters/],
+  ["a name that nobody sees", { ...NEW, name: "\u200b" }, /without control characters/],
   ["another scope", { ...NEW, scope: "admin" }, /Choose what the token may do/],
   ["other days", { ...NEW, days: "36500" }, /Choose for how many days/],
   ["days that are no number", { ...NEW, days: "x" }, /Choose for how many days/],

@@ -144,7 +144,7 @@ describe("the page to sign in", () => {
     const [address = ""] = linksOf(page, /^Sign in with GitHub$/);
     expect(new URL(address, "http://localhost").pathname).toBe("/sign-in/github");
     expect(new URL(address, "http://localhost").searchParams.get("return_to")).toBe(returnTo);
-    expect(wordsOf(page)).toContain("GitHub said no. You were signed out, since your session was too old.");
+    expect(wordsOf(page)).toContain("GitHub said no. Your session has ended.");
   });
 
   test("is in the reader's language, with nothing of theirs as markup", async () => {

@@ -402,7 +402,7 @@ export const en = {
     button: "Sign in with GitHub",
     reasons: {
       required: "Sign in to see this page.",
-      expired: "You were signed out, since your session was too old.",
+      expired: "Your session has ended.",
       signed_out: "You are signed out.",
     },
   },

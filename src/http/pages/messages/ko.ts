@@ -371,7 +371,7 @@ export const ko: Messages = {
     button: "GitHub로 로그인",
     reasons: {
       required: "이 페이지를 보려면 로그인하세요.",
-      expired: "로그인한 지 오래되어 로그아웃되었습니다.",
+      expired: "세션이 끝났습니다.",
       signed_out: "로그아웃했습니다.",
     },
   },

@@ -137,13 +137,16 @@ function hostnameOf(url: URL): string {
 
 /**
  * For what only this site's own pages may do: browsers say where a request comes from, and what says nothing is none.
- * `publicUrl` is where a proxy's browsers are; null: where the request went.
+ * `publicUrl` is where a proxy's browsers are; null: where the request went, with or without TLS on the way.
  */
 export function requireSameOrigin(c: Context, publicUrl: string | null): void {
   const site = c.req.header("sec-fetch-site");
   const origin = c.req.header("origin");
-  const own = new URL(publicUrl ?? c.req.url).host;
-  if (site === undefined ? URL.parse(origin ?? "")?.host === own : site === "same-origin") return;
+  const isOwn =
+    publicUrl === null
+      ? URL.parse(origin ?? "")?.host === new URL(c.req.url).host
+      : origin === new URL(publicUrl).origin;
+  if (site === undefined ? isOwn : site === "same-origin") return;
   throw new Problem(403, "Forbidden", {
     detail:
       "This was not sent by a page of Repodex. Open the page here and try again; programs send a bearer token.",

@@ -226,6 +226,16 @@ describe("who has signed in", () => {
     expect(await idsSeen(server, second)).toEqual([own]);
   });
 
+  test("is not signed out by a page of the same name without TLS, which anybody on the way can write", async () => {
+    const { simulator } = await setUp();
+    const { url } = await serveAt(simulator, { publicUrl: "https://repodex.example.com" });
+    const signOut = async (origin: string) =>
+      (await fetch(`${url}/sign-out`, { method: "POST", redirect: "manual", headers: { origin } })).status;
+
+    expect(await signOut("http://repodex.example.com")).toBe(403);
+    expect(await signOut("https://repodex.example.com")).toBe(303);
+  });
+
   test("sees within minutes what GitHub gives and takes, without signing in again", async () => {
     const { server, simulator, own, foreign } = await setUp();
     const { browser } = await signIn(server);

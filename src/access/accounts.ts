@@ -108,7 +108,10 @@ export class Accounts {
   async findByToken(token: string): Promise<{ account: Account; scope: TokenScope } | null> {
     const found = await findToken(this.#connection.db, token);
     const account = found && (await this.#refreshed(found.account));
-    return found && account ? { account, scope: found.scope } : null;
+    if (!found || !account) return null;
+    const endsAt = Date.now() + found.seconds * 1000;
+    const goodUntil = new Date(Math.min(account.goodUntil.getTime(), endsAt));
+    return { account: { ...account, goodUntil }, scope: found.scope };
   }
 
   /**

@@ -40,24 +40,26 @@ export async function createToken(
   return rows.length > 0 ? token : null;
 }
 
-/** Whose a token is, and what it may; null where it is none, or none any more. */
+/** Whose a token is, what it may, and for how long; null where it is none, or none any more. */
 export async function findToken(
   db: Kysely<Tables>,
   token: string,
-): Promise<{ scope: TokenScope; account: AccountRow } | null> {
+): Promise<{ scope: TokenScope; seconds: number; account: AccountRow } | null> {
   if (!token.startsWith(TOKEN_PREFIX)) return null;
-  const { rows } = await sql<AccountRow & { token_id: string; scope: TokenScope; unnoted: boolean }>`
+  type Found = AccountRow & { token_id: string; scope: TokenScope; seconds: number; unnoted: boolean };
+  const { rows } = await sql<Found>`
     select api_tokens.id as token_id, scope, ${accountColumns()},
+      extract(epoch from expires_at - clock_timestamp())::float8 as seconds,
       used_at is null or used_at < clock_timestamp() - interval '1 minute' as unnoted
     from api_tokens join users on users.id = api_tokens.user_id
     where secret_hash = ${hashOf(token)} and expires_at > clock_timestamp()`.execute(db);
   const [row] = rows;
   if (!row) return null;
-  const { token_id, scope, unnoted, ...account } = row;
+  const { token_id, scope, seconds, unnoted, ...account } = row;
   if (unnoted) {
     await sql`update api_tokens set used_at = clock_timestamp() where id = ${token_id}`.execute(db);
   }
-  return { scope, account };
+  return { scope, seconds, account };
 }
 
 /** A person's tokens, or with null everybody's: the newest first, those before token `before` only. */

@@ -114,6 +114,18 @@ describe("the stream of the overview", () => {
     await expectProblem(await server.ask("/api/v1/events"), 401);
   });
 
+  test("ends once the days of the token that it was opened with are over", async () => {
+    const server = await setUp({ access: signInAccess(database) });
+    server.token = (await seedUser(database.db, { read: ["200"] })).token;
+    await sql`update api_tokens set expires_at = clock_timestamp() + interval '500 ms'`.execute(database.db);
+    const stream = await openEvents<Data>(server, "/api/v1/events");
+
+    const told = await stream.rest();
+
+    expect(told.map(({ event }) => event)).toEqual(["snapshot"]);
+    await expectProblem(await server.ask("/api/v1/events"), 401);
+  });
+
   test("ends at once where an event may have changed what the viewer may see, and never an operator's", async () => {
     const server = await setUp({ access: signInAccess(database) });
     const ofOperator = await openEvents<Data>(server, "/api/v1/events");

@@ -71,7 +71,9 @@ async function askForTokens(
 ): Promise<UserTokens> {
   const headers = { accept: "application/json" };
   const { data } = await inWords("sign somebody in", () =>
-    octokit.request(`POST ${url}`, { ...fields, headers, request: bounded() }),
+    octokit.request(`POST ${url}`, { ...fields, headers, request: bounded() }).catch((error: unknown) => {
+      throw httpFailureOf(error)?.status === 404 ? clientUnknown(error) : error;
+    }),
   );
   const answer: TokenAnswer = typeof data === "object" && data !== null ? data : {};
   if (answer.error) throw refusalOf(answer.error);
@@ -151,10 +153,18 @@ async function listOfInstallation(
   }
 }
 
+/** GitHub has no page for a client that it does not know. */
+function clientUnknown(cause: unknown): IdentityUnavailable {
+  const message =
+    "GitHub does not know the App's client: the operator must set GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET anew.";
+  return new IdentityUnavailable(message, { cause });
+}
+
 async function inWords<T>(doing: string, request: () => Promise<T>): Promise<T> {
   try {
     return await request();
   } catch (error) {
+    if (error instanceof IdentityUnavailable) throw error;
     if (httpFailureOf(error)?.status === 401) {
       throw new IdentityRefused("GitHub does not take the person's token any more.", { cause: error });
     }

@@ -176,6 +176,17 @@ describe("signing in", () => {
     expect(refused.text).toContain("GitHub does not take the App&#39;s client secret");
   });
 
+  test("tells the operator of a client that GitHub does not know", async () => {
+    const { server, simulator } = await setUp();
+    simulator.fault({ route: "/login/oauth/access_token", status: 404, body: { error: "Not Found" } });
+
+    const { page } = await signIn(server);
+
+    expect(page.status).toBe(503);
+    expect(page.text).toContain("the operator must set GITHUB_CLIENT_ID");
+    expect(page.text).not.toContain("repository");
+  });
+
   test("under https gives a cookie that no other site, script or connection can have", async () => {
     const { simulator } = await setUp();
     const publicUrl = "https://repodex.example.com";

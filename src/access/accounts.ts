@@ -32,6 +32,8 @@ const POLL_MS = 200;
 const POLLS = 100;
 /** How often one request asks GitHub, or waits for who asks, in vain. */
 const CHECKS = 3;
+/** After a check that came to nothing, the next one that nobody waits for comes so much later. */
+const REST_MS = 10_000;
 const SLOW = "GitHub's answer on what you may see took too long.";
 
 /** Somebody who was recognized; `renewed` is the cookie's new secret, where it got one. */
@@ -66,6 +68,8 @@ export class Accounts {
   readonly #log: Logger;
   /** By user: many requests of one come at once. */
   readonly #checks = new Map<string, Promise<void>>();
+  /** Until when nobody is asked about a user for whom nobody waits, after it went wrong. */
+  readonly #resting = new Map<string, number>();
 
   constructor({ connection, identity, seal, log }: AccountsOptions) {
     this.#connection = connection;
@@ -132,7 +136,10 @@ export class Accounts {
   }
 
   #checkBeside(userId: string): void {
+    if ((this.#resting.get(userId) ?? 0) > Date.now()) return;
+    this.#resting.delete(userId);
     this.#check(userId).catch((err: unknown) => {
+      this.#resting.set(userId, Date.now() + REST_MS);
       this.#log.warn({ err, user_id: userId }, "what a user may see could not be asked");
     });
   }

@@ -245,7 +245,7 @@ describe.skipIf(CHROMIUM === null)("every page", () => {
   });
 
   test("is so for those who have not come in yet, too, and in Korean", { timeout: 120_000 }, async () => {
-    const server = await serve(database, { access: signInAccess(database) });
+    const server = await serve(database, { access: signInAccess(database, { operators: ["octocat"] }) });
     const { session } = await seedUser(database.db);
     for (const language of ["en-US", "ko-KR"] as const) {
       const visit = await chromium.visit({ language });

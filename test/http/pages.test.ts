@@ -139,6 +139,17 @@ describe("the first page of all", () => {
     await seedRepository(database.db);
     expect(wordsOf(await readPage(server, "/"))).toContain("1 repository");
   });
+
+  test("tells who may see nothing the same whether there is something or not", async () => {
+    const server = await serve(database, { access: signInAccess(database) });
+    server.token = (await seedUser(database.db)).token;
+
+    const before = await readPage(server, "/");
+    await seedRepository(database.db);
+
+    expect(wordsOf(before)).toContain("No repository here is yours to read on GitHub");
+    expect(await readPage(server, "/")).toBe(before);
+  });
 });
 
 describe("pages in Korean", () => {

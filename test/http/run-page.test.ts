@@ -244,6 +244,7 @@ describe("the log", () => {
     expect(before).toContain("Event no. 1;");
     expect(wordsOf(page)).toMatch(/Search answers from ccccccc/);
     await readPage(server, `/runs/${id}?after=-1`, { status: 400 });
+    expect(wordsOf(await readPage(server, `/runs/${id}?after=206`))).toContain("Events 7–206 of 206");
   });
 
   test("opens at the failure, to which the page's first sentence leads", async () => {

@@ -12,6 +12,7 @@ import { startJourney } from "../support/journey.ts";
 import { captureLog } from "../support/log.ts";
 import { seedRepository } from "../support/seed.ts";
 import { cookieOf, signIn, signInAccess } from "../support/sign-in.ts";
+import { until } from "../support/wait.ts";
 
 const database = useDatabase();
 
@@ -272,6 +273,24 @@ describe("who has signed in", () => {
     expect([page.status, page.headers.get("retry-after")]).toEqual([503, "30"]);
     expect(page.text).toContain("could not be asked of GitHub, so nothing is shown. GitHub answered 503");
     expect(await idsSeen(server, browser)).toEqual([own]);
+  });
+
+  test("costs GitHub one look that nobody waits for in a while, however often they come, where it goes wrong", async () => {
+    const { server, simulator, own } = await setUp();
+    const { browser } = await signIn(server);
+    await sql`update users set checked_at = checked_at - interval '150 seconds'`.execute(database.db);
+    const refused = () => simulator.requests.filter(({ status }) => status === 503);
+    const restore = simulator.fault({ route: "/user", status: 503, times: 100 });
+
+    const seen = [await idsSeen(server, browser)];
+    await until(() => refused().length > 0, { what: "the look to go wrong" });
+    for (let i = 1; i <= 4; i += 1) seen.push(await idsSeen(server, browser));
+    restore();
+    await passCheck();
+    seen.push(await idsSeen(server, browser)); // this one is waited for
+
+    expect(seen).toEqual(Array(6).fill([own]));
+    expect(refused()).toHaveLength(1);
   });
 
   test("stays so when GitHub's token ends: it is renewed, by one of two replicas", async () => {

@@ -61,7 +61,8 @@ export function createPageRoutes(connection: Connection, options: PageOptions): 
     const { q, offset } = readParameters(c, HOME_PARAMETERS);
     const overview = await readOverview(db, viewer, { limit: REPOSITORIES_SHOWN, offset, q });
     if (overview.repositories === 0 && q === null && !(await hasRepositories(db, viewer))) {
-      const isFirst = view.caller?.user == null || !(await hasRepositories(db, OPERATOR));
+      // Others are not told whether there is anything that they may not see.
+      const isFirst = c.var.caller.isOperator && !(await hasRepositories(db, OPERATOR));
       return c.html(
         (isFirst ? firstRunPage : nothingVisiblePage)(view, { installUrl: await options.installLink() }),
       );

@@ -36,7 +36,8 @@ export function createRunPages(connection: Connection): Hono {
     const repository = run && (await readRepository(db, viewer, run.repository_id));
     if (!run || !repository) throw notFound("run");
     const { after } = readParameters(c, LOG_PARAMETERS);
-    const afterSeq = after ?? Math.max(0, run.event_seq - EVENTS_OF_PAGE);
+    const newest = Math.max(0, run.event_seq - EVENTS_OF_PAGE);
+    const afterSeq = after !== null && after < run.event_seq ? after : newest;
     const events = await listEvents(db, run.id, { afterSeq, limit: EVENTS_OF_PAGE });
     const milestones = await listMilestones(db, run.id, MILESTONES_SHOWN);
     const failure = run.state === "failed" ? await findLastFailure(db, run.id) : null;

@@ -78,6 +78,7 @@ export function openGit(): Git {
       const child = track(spawn("git", whole, { env: environment(), stdio: ["ignore", "pipe", "ignore"] }));
       const { stdout } = child;
       stdout.once("close", () => child.kill());
+      stdout.on("error", () => {}); // for whoever reads; a client that has gone leaves nobody who does
       child.once("error", (error) => stdout.destroy(error));
       child.once("exit", (code) => {
         if (code) stdout.destroy(new Error(`git ${args[0]} ended with ${code}.`));

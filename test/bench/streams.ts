@@ -195,10 +195,13 @@ async function readRound(
     }
   })();
   const all = [...readers, ...feeds].map(({ reader }) => reader);
-  await meanwhile(createUntilBack(all));
-  await untilStill(bench);
-  isOver = true;
-  await watching;
+  try {
+    await meanwhile(createUntilBack(all));
+    await untilStill(bench);
+  } finally {
+    isOver = true;
+    await watching;
+  }
   await Promise.all(readers.map(({ reader }) => reader.done()));
   const ended = () => feeds.every(({ open }) => open.size === 0);
   await until(ended, { what: "the feeds to tell every end" });

@@ -70,8 +70,13 @@ export function webUrlOf(githubUrl: string | null): string {
   return githubUrl ? new URL(githubUrl).origin : "https://github.com";
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return LOOPBACK.has(host);
+}
+
+/** Whether an address is this machine's own; it has an IPv6 host in brackets. */
+export function isLocal({ hostname }: URL): boolean {
+  return isLoopback(hostname.replace(/^\[|\]$/g, ""));
 }
 
 /**
@@ -298,9 +303,9 @@ function readAccess(env: NodeJS.ProcessEnv, facts: AccessFacts): Access {
 /** What signing in needs of the address: browsers come back to it, with what nobody on the way may read. */
 function findSignInFault({ host, publicUrl }: AccessFacts): string | null {
   if (publicUrl === null) return isLoopback(host) ? null : "PUBLIC_URL: GitHub sends people back to it";
-  const { protocol, hostname, pathname } = new URL(publicUrl);
-  if (pathname !== "/") return `a PUBLIC_URL without a path, not ${publicUrl}: its cookies are a host's`;
-  const isSafe = protocol === "https:" || isLoopback(hostname.replace(/^\[|\]$/g, ""));
+  const url = new URL(publicUrl);
+  if (url.pathname !== "/") return `a PUBLIC_URL without a path, not ${publicUrl}: its cookies are a host's`;
+  const isSafe = url.protocol === "https:" || isLocal(url);
   return isSafe
     ? null
     : `an https PUBLIC_URL, not ${publicUrl}: what signs people in must not be read on the way`;

@@ -6,7 +6,7 @@ import { IdentityUnavailable } from "../access/identity.ts";
 import type { Seal } from "../access/seal.ts";
 import { SESSION_DAYS } from "../access/sessions.ts";
 import type { TokenScope } from "../access/tokens.ts";
-import { isLoopback } from "../config.ts";
+import { isLocal } from "../config.ts";
 import { OPERATOR, type Viewer } from "../database/viewer.ts";
 import { notFound, Problem } from "./problem.ts";
 import type { RunChanges } from "./run-changes.ts";
@@ -121,18 +121,9 @@ export function refuseForeign(c: Context, detail: string): void {
   const url = new URL(c.req.url);
   const forwarded = Object.keys(c.req.header()).some((name) => FORWARDED.test(name));
   const origin = c.req.header("origin");
-  if (forwarded || !isLoopback(hostnameOf(url)) || (origin !== undefined && origin !== url.origin)) {
+  if (forwarded || !isLocal(url) || (origin !== undefined && origin !== url.origin)) {
     throw new Problem(403, "Forbidden", { detail });
   }
-}
-
-/** Whether a host name of an address is this machine's own. */
-export function isLocal(url: URL): boolean {
-  return isLoopback(hostnameOf(url));
-}
-
-function hostnameOf(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, "");
 }
 
 /**

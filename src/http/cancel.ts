@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 import { type Connection, transaction } from "../database/connect.ts";
 import { cancelRun } from "../runs/queue.ts";
-import { type RunView, readRun } from "../runs/read.ts";
+import type { RunView } from "../runs/read.ts";
 import { requireWrite } from "./access.ts";
-import { notFound } from "./problem.ts";
+import { requireRun } from "./seen.ts";
 
 /** What became of the wish to cancel a run: it is, will be in a moment, or had ended before. */
 export interface Cancellation {
@@ -13,15 +13,9 @@ export interface Cancellation {
 
 /** Asks a run to end as the caller does; throws a Problem where the caller may not. */
 export async function cancel(c: Context, connection: Connection, runId: string): Promise<Cancellation> {
-  const { repository_id } = await requireRun(c, connection, runId);
+  const { repository_id } = await requireRun(c, connection.db, runId);
   requireWrite(c, repository_id);
   const state = await transaction(connection, ({ trx }) => cancelRun(trx, runId, c.var.caller.actor));
-  const run = await requireRun(c, connection, runId);
+  const run = await requireRun(c, connection.db, runId);
   return { run, outcome: state === null ? "ended" : state === "cancelled" ? "cancelled" : "cancelling" };
-}
-
-async function requireRun(c: Context, { db }: Connection, runId: string): Promise<RunView> {
-  const run = await readRun(db, c.var.viewer, runId);
-  if (!run) throw notFound("run");
-  return run;
 }

@@ -1,11 +1,11 @@
 import type { Context } from "hono";
 import { type Connection, transaction } from "../database/connect.ts";
-import { readRepository } from "../installations/read.ts";
 import type { RequestedRun } from "../runs/queue.ts";
-import { type RunView, readRun } from "../runs/read.ts";
+import type { RunView } from "../runs/read.ts";
 import { type Cooldown, requestRescan } from "../runs/rescan.ts";
 import { requireWrite } from "./access.ts";
 import { notFound, Problem } from "./problem.ts";
+import { requireRepository, requireRun } from "./seen.ts";
 
 export interface Rescan {
   run: RunView;
@@ -22,10 +22,7 @@ export async function rescan(
 ): Promise<Rescan> {
   const { viewer, caller } = c.var;
   // A removed repository is hidden; only who may see all is told why it cannot be scanned.
-  const repository =
-    viewer.repositories === "all" ? { id: asked } : await readRepository(connection.db, viewer, asked);
-  if (!repository) throw notFound("repository");
-  const { id } = repository;
+  const id = viewer.repositories === "all" ? asked : (await requireRepository(c, connection.db, asked)).id;
   requireWrite(c, id);
   const mode = await readMode();
   const answer = await transaction(connection, ({ trx }) =>
@@ -33,7 +30,6 @@ export async function rescan(
   );
   if (answer.kind === "refused" && answer.why === "unknown_repository") throw notFound("repository");
   if (answer.kind === "refused") throw new Problem(422, "Cannot scan", { detail: answer.message });
-  const run = await readRun(connection.db, viewer, answer.run_id);
-  if (!run) throw notFound("run");
+  const run = await requireRun(c, connection.db, answer.run_id);
   return { run, outcome: answer.outcome, cooldown: answer.cooldown };
 }

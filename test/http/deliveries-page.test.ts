@@ -1,36 +1,30 @@
-import type { Insertable } from "kysely";
 import { expect, test } from "vitest";
-import type { Tables } from "../../src/database/schema.ts";
 import { useDatabase } from "../support/database.ts";
 import { request, seedRepository, seedUser } from "../support/seed.ts";
 import { signInAccess } from "../support/sign-in.ts";
 import { linksOf, readPage, wordsOf } from "./page.ts";
-import { updateRepository } from "./seed.ts";
+import { seedDelivery, updateRepository } from "./seed.ts";
 import { serve } from "./server.ts";
 
 const database = useDatabase();
 
-async function seed(guid: string, delivery: Partial<Insertable<Tables["deliveries"]>> = {}) {
-  const defaults = { event: "push", state: "handled" as const, attempts: 1 };
-  await database.db
-    .insertInto("deliveries")
-    .values({ guid, ...defaults, ...delivery })
-    .execute();
-}
-
 test("operators see what came, to which repository, and what it led to", async () => {
   await seedRepository(database.db);
   const server = await serve(database);
-  await seed("first", { repository_id: "100", outcome: "A scan was queued.", attempts: 2 });
+  await seedDelivery(database.db, "first", {
+    repository_id: "100",
+    outcome: "A scan was queued.",
+    attempts: 2,
+  });
   const { run_id } = await request(database.connection, { delivery_guid: "first" });
-  await seed("second", {
+  await seedDelivery(database.db, "second", {
     event: "installation",
     action: "created",
     repository_id: "999",
     state: "failed",
     error: "It broke.",
   });
-  await seed("third", {
+  await seedDelivery(database.db, "third", {
     state: "pending",
     payload: '"a secret of the payload"',
     error: "GitHub was away.",
@@ -55,8 +49,9 @@ test("operators see what came, to which repository, and what it led to", async (
 
 test("the list can be narrowed to a state, and leads from page to page within it", async () => {
   const server = await serve(database);
-  for (let i = 0; i < 60; i += 1) await seed(`handled-${i}`);
-  for (let i = 0; i < 55; i += 1) await seed(`failed-${i}`, { state: "failed", error: "It broke." });
+  for (let i = 0; i < 60; i += 1) await seedDelivery(database.db, `handled-${i}`);
+  for (let i = 0; i < 55; i += 1)
+    await seedDelivery(database.db, `failed-${i}`, { state: "failed", error: "It broke." });
 
   const shown: string[] = [];
   let address: string | undefined = "/deliveries?state=failed";

@@ -1,9 +1,8 @@
-import type { Insertable } from "kysely";
 import { expect, test } from "vitest";
-import type { Tables } from "../../src/database/schema.ts";
 import { useDatabase } from "../support/database.ts";
 import { request, seedRepository, seedUser } from "../support/seed.ts";
 import { signInAccess } from "../support/sign-in.ts";
+import { seedDelivery } from "./seed.ts";
 import { cursorOf, expectProblem, serve, TIME } from "./server.ts";
 
 const database = useDatabase();
@@ -13,20 +12,16 @@ interface DeliveryJson {
   state: string;
 }
 
-async function seed(guid: string, delivery: Partial<Insertable<Tables["deliveries"]>> = {}) {
-  const defaults = { event: "push", state: "handled" as const, attempts: 1 };
-  await database.db
-    .insertInto("deliveries")
-    .values({ guid, ...defaults, ...delivery })
-    .execute();
-}
-
 test("operators read what came and what it led to, and never what was in it", async () => {
   await seedRepository(database.db);
   const server = await serve(database);
-  await seed("first", { repository_id: "100", installation_id: "1", outcome: "A scan was queued." });
+  await seedDelivery(database.db, "first", {
+    repository_id: "100",
+    installation_id: "1",
+    outcome: "A scan was queued.",
+  });
   const { run_id } = await request(database.connection, { delivery_guid: "first" });
-  await seed("second", { state: "pending", payload: '"a secret"', attempts: 0 });
+  await seedDelivery(database.db, "second", { state: "pending", payload: '"a secret"', attempts: 0 });
 
   const { data } = await server.get<{ data: DeliveryJson[] }>("/api/v1/deliveries");
 
@@ -55,9 +50,9 @@ test("operators read what came and what it led to, and never what was in it", as
 test("the list of deliveries is paged without a gap or a double, also within one state", async () => {
   const server = await serve(database);
   const received_at = new Date(); // the same for all: guids decide
-  for (let i = 0; i < 7; i += 1) await seed(`handled-${i}`, { received_at });
+  for (let i = 0; i < 7; i += 1) await seedDelivery(database.db, `handled-${i}`, { received_at });
   for (let i = 0; i < 5; i += 1)
-    await seed(`failed-${i}`, { received_at, state: "failed", error: "Broken." });
+    await seedDelivery(database.db, `failed-${i}`, { received_at, state: "failed", error: "Broken." });
 
   const all = await server.readPages<DeliveryJson>("/api/v1/deliveries", 5);
   const failed = await server.readPages<DeliveryJson>("/api/v1/deliveries?state=failed", 2);

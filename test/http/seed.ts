@@ -66,3 +66,16 @@ export const INDEXED = {
   indexed_chunks: 4,
   indexed_bytes: "5000000000",
 };
+
+/** A delivery as a row; by default a push that was handled. */
+export async function seedDelivery(
+  db: Kysely<Tables>,
+  guid: string,
+  delivery: Partial<Insertable<Tables["deliveries"]>> = {},
+): Promise<void> {
+  const defaults = { event: "push", state: "handled" as const, attempts: 1 };
+  await db
+    .insertInto("deliveries")
+    .values({ guid, ...defaults, ...delivery })
+    .execute();
+}

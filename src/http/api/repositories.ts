@@ -1,11 +1,11 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
 import type { Connection } from "../../database/connect.ts";
 import { listRepositories, REPOSITORY_STATES, readRepository } from "../../installations/read.ts";
 import { listActiveRuns, listRuns, type RunStatus, readStatus } from "../../runs/read.ts";
 import { type FilePosition, type LineRange, listFiles, readFile } from "../../scan/read.ts";
 import { badRequest, notFound, Problem } from "../problem.ts";
 import { rescan } from "../rescan.ts";
+import { requireRepository } from "../seen.ts";
 import { createFeedStream, type Live } from "./feed-stream.ts";
 import {
   cursor,
@@ -146,12 +146,6 @@ export function createRepositoryRoutes(connection: Connection, live: Live): Open
   const { db } = connection;
   const routes = createRoutes();
 
-  async function requireRepository(c: Context, id: string) {
-    const repository = await readRepository(db, c.var.viewer, id);
-    if (!repository) throw notFound("repository");
-    return repository;
-  }
-
   routes.openapi(LIST, async (c) => {
     const { q, state, limit, cursor } = c.req.valid("query");
     const repositories = await listRepositories(db, c.var.viewer, {
@@ -169,12 +163,12 @@ export function createRepositoryRoutes(connection: Connection, live: Live): Open
   });
 
   routes.openapi(READ, async (c) => {
-    const repository = await requireRepository(c, c.req.valid("param").id);
+    const repository = await requireRepository(c, db, c.req.valid("param").id);
     return c.json(repositoryJson(repository, await listActiveRuns(db, c.var.viewer, [repository.id])), 200);
   });
 
   routes.openapi(FILES, async (c) => {
-    const { id } = await requireRepository(c, c.req.valid("param").id);
+    const { id } = await requireRepository(c, db, c.req.valid("param").id);
     const { limit, cursor, ...narrow } = c.req.valid("query");
     const files = await listFiles(db, c.var.viewer, {
       repository_id: id,
@@ -187,7 +181,7 @@ export function createRepositoryRoutes(connection: Connection, live: Live): Open
   });
 
   routes.openapi(CONTENT, async (c) => {
-    const { id } = await requireRepository(c, c.req.valid("param").id);
+    const { id } = await requireRepository(c, db, c.req.valid("param").id);
     const { start_line, end_line, ...name } = c.req.valid("query");
     requireName(name);
     const lines = linesOf(start_line, end_line);
@@ -217,13 +211,13 @@ export function createRepositoryRoutes(connection: Connection, live: Live): Open
   });
 
   routes.openapi(STATUS, async (c) => {
-    const { id } = await requireRepository(c, c.req.valid("param").id);
+    const { id } = await requireRepository(c, db, c.req.valid("param").id);
     return c.json(statusJson(await readStatus(db, c.var.viewer, id)), 200);
   });
 
   routes.openapi(EVENTS, async (c) => {
     const { viewer } = c.var;
-    const { id } = await requireRepository(c, c.req.valid("param").id);
+    const { id } = await requireRepository(c, db, c.req.valid("param").id);
     const snapshot = async () => {
       if (!(await readRepository(db, viewer, id))) return null;
       const status = await readStatus(db, viewer, id);
@@ -236,7 +230,7 @@ export function createRepositoryRoutes(connection: Connection, live: Live): Open
   });
 
   routes.openapi(RUNS, async (c) => {
-    const { id } = await requireRepository(c, c.req.valid("param").id);
+    const { id } = await requireRepository(c, db, c.req.valid("param").id);
     const { limit, cursor } = c.req.valid("query");
     const runs = await listRuns(db, c.var.viewer, { repository_id: id, before: cursor, limit: limit + 1 });
     return sendPage(c, page(runs, { limit, key: (run) => run.id, json: runJson }));

@@ -1,11 +1,10 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
 import type { Connection } from "../../database/connect.ts";
 import { listEvents } from "../../runs/events.ts";
-import { readRun } from "../../runs/read.ts";
 import { cancel } from "../cancel.ts";
-import { notFound, Problem } from "../problem.ts";
+import { Problem } from "../problem.ts";
 import type { RunChanges } from "../run-changes.ts";
+import { requireRun } from "../seen.ts";
 import { cursor, idParameters, limit, page } from "./parameters.ts";
 import { createRoutes, events, json, PROBLEMS, sendPage } from "./router.ts";
 import { createRunStream } from "./run-stream.ts";
@@ -67,16 +66,10 @@ export function createRunRoutes(connection: Connection, changes: RunChanges): Op
   const { db } = connection;
   const routes = createRoutes();
 
-  async function requireRun(c: Context, id: string) {
-    const run = await readRun(db, c.var.viewer, id);
-    if (!run) throw notFound("run");
-    return run;
-  }
-
-  routes.openapi(READ, async (c) => c.json(runJson(await requireRun(c, c.req.valid("param").id)), 200));
+  routes.openapi(READ, async (c) => c.json(runJson(await requireRun(c, db, c.req.valid("param").id)), 200));
 
   routes.openapi(LOG, async (c) => {
-    const run = await requireRun(c, c.req.valid("param").id);
+    const run = await requireRun(c, db, c.req.valid("param").id);
     const { limit, cursor } = c.req.valid("query");
     const events = await listEvents(db, run.id, { afterSeq: cursor ?? 0, limit: limit + 1 });
     return sendPage(c, page(events, { limit, key: (event) => event.seq, json: (event) => event }));
@@ -92,7 +85,7 @@ export function createRunRoutes(connection: Connection, changes: RunChanges): Op
   });
 
   routes.openapi(EVENTS, async (c) => {
-    const run = await requireRun(c, c.req.valid("param").id);
+    const run = await requireRun(c, db, c.req.valid("param").id);
     const given = c.req.valid("header")["last-event-id"] ?? "";
     const last = /^\d{1,10}$/.test(given) ? Number(given) : 0;
     const known = last <= run.event_seq; // what we never sent means: from the beginning

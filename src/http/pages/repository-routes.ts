@@ -1,7 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { type Context, Hono } from "hono";
 import type { Connection } from "../../database/connect.ts";
-import { type RepositoryView, readRepository } from "../../installations/read.ts";
 import { listRuns, readStatus } from "../../runs/read.ts";
 import { countProblems, listFiles, listLanguages, listProblems, readFile } from "../../scan/read.ts";
 import {
@@ -22,6 +21,7 @@ import { FILE_STATES } from "../api/schemas.ts";
 import { readForm } from "../form.ts";
 import { badRequest, notFound } from "../problem.ts";
 import { rescan } from "../rescan.ts";
+import { requireRepository } from "../seen.ts";
 import { LINES_OF_PAGE } from "./code.ts";
 import { filePage } from "./file.ts";
 import { withNotice } from "./notice.ts";
@@ -65,15 +65,11 @@ export function createRepositoryPages(
   const { db } = connection;
   const routes = new Hono();
 
-  async function requireRepository(c: Context): Promise<RepositoryView> {
-    const repository = await readRepository(db, c.var.viewer, readParameters(c, idParameters).id);
-    if (!repository) throw notFound("repository");
-    return repository;
-  }
+  const requireAsked = (c: Context) => requireRepository(c, db, readParameters(c, idParameters).id);
 
   async function readFrame(c: Context): Promise<RepositoryFrame> {
     const { viewer } = c.var;
-    const repository = await requireRepository(c);
+    const repository = await requireAsked(c);
     const status = await readStatus(db, viewer, repository.id);
     const problems = await countProblems(db, viewer, repository.id);
     return { repository, status, problems, githubWebUrl };
@@ -112,7 +108,7 @@ export function createRepositoryPages(
   });
 
   routes.get("/:id/file", async (c) => {
-    const repository = await requireRepository(c);
+    const repository = await requireAsked(c);
     const { start, ...name } = readParameters(c, FILE_PARAMETERS);
     requireName(name);
     const lines = { start, end: start + LINES_OF_PAGE - 1 };

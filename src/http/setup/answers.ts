@@ -1,4 +1,4 @@
-import { isLoopback } from "../../config.ts";
+import { isLocal } from "../../config.ts";
 
 /** What the person says who registers the App, as it was typed. */
 export interface Answers {
@@ -44,7 +44,7 @@ function faultOfUrl(text: string, privateNetwork: boolean): string | null {
     return "Enter the address without a user, a question mark or a hash sign.";
   }
   if (privateNetwork) return null;
-  if (isLoopback(url.hostname.replace(/^\[|\]$/g, ""))) {
+  if (isLocal(url)) {
     return "GitHub cannot reach this machine under that name. Enter the address of your reverse proxy or tunnel.";
   }
   return url.protocol === "https:"
